@@ -4,8 +4,11 @@
 
 pub mod analyzers;
 pub mod chat;
+pub mod clock;
 pub mod cluster;
 pub mod event;
 pub mod finding;
 pub mod llm;
 pub mod redact;
+pub mod store;
+pub mod worker;

@@ -1,0 +1,34 @@
+//! The whole outputs of which a log keeps only the part that a prompt may carry.
+
+use sqlx::Row;
+
+use super::{Result, Store};
+use crate::{
+    event::{ArtifactId, ConversationId},
+    redact::Redacted,
+};
+
+impl Store {
+    /// Keeps an output.
+    pub async fn keep(&self, conversation: &ConversationId, text: &Redacted) -> Result<ArtifactId> {
+        let id = uuid::Uuid::now_v7().to_string();
+        sqlx::query("INSERT INTO artifacts (id, conversation_id, made_at_ms, text) VALUES ($1, $2, $3, $4)")
+            .bind(&id)
+            .bind(&conversation.0)
+            .bind(self.clock.now_ms())
+            .bind(text.as_str())
+            .execute(&self.writer)
+            .await?;
+        Ok(ArtifactId(id))
+    }
+
+    /// An output of this conversation.
+    pub async fn artifact(&self, conversation: &ConversationId, id: &ArtifactId) -> Result<Option<Redacted>> {
+        let row = sqlx::query("SELECT text FROM artifacts WHERE id = $1 AND conversation_id = $2")
+            .bind(&id.0)
+            .bind(&conversation.0)
+            .fetch_optional(&self.reader)
+            .await?;
+        Ok(row.map(|row| Redacted::new(row.get::<String, _>(0))))
+    }
+}
