@@ -252,3 +252,36 @@ pub struct Place {
     /// The thread that shows it; `None` until it is opened.
     pub thread: Option<String>,
 }
+
+/// What a turn took.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Looks at the cluster: the scan and the calls that were carried out.
+    pub looks: usize,
+    /// Tokens read and written by the model.
+    pub tokens: u64,
+    /// From its start to its last entry.
+    pub took_ms: i64,
+    /// The model that did it.
+    pub model: String,
+}
+
+/// Sums up the entries of one turn.
+pub fn tally(turn: &[Entry]) -> Tally {
+    let mut tally = Tally::default();
+    for entry in turn {
+        match &entry.event {
+            Event::TurnStarted { model } => tally.model.clone_from(model),
+            Event::ClusterScanned { .. } | Event::ToolReturned { ok: true, .. } => tally.looks += 1,
+            Event::ModelReplied { usage, .. } => tally.tokens += usage.input + usage.output,
+            Event::UserSaid { .. }
+            | Event::ToolReturned { .. }
+            | Event::Diagnosed { .. }
+            | Event::TurnEnded { .. } => {}
+        }
+    }
+    if let (Some(first), Some(last)) = (turn.first(), turn.last()) {
+        tally.took_ms = last.at_ms - first.at_ms;
+    }
+    tally
+}

@@ -1,6 +1,10 @@
 //! Where people talk to it: takes in what they say and makes the place show what the log says. Knows nothing of
 //! agent, model, tools or cluster; what it needs of those it asks for by the traits here.
 
+pub mod deliver;
+pub mod markdown;
+pub mod render;
+
 use std::time::Duration;
 
 use async_trait::async_trait;

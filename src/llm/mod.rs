@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    event::{CallId, ToolCall, Usage},
+    event::{CallId, Look, ToolCall, Usage},
     finding::Finding,
     redact::Redacted,
 };
@@ -17,8 +17,10 @@ pub enum Message {
     User(Redacted),
     /// What the analyzers found: a wire sends the text, a built-in model reads the findings.
     Scan {
-        /// The findings, written out.
+        /// What was looked at and found, written out.
         text: Redacted,
+        /// What was looked at.
+        look: Look,
         /// The same as data.
         findings: Vec<Finding>,
     },
