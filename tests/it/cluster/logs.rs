@@ -92,7 +92,7 @@ async fn every_scenario_serves_its_logs() {
                             served += 1;
                         }
                         None if text("/spec/nodeName").is_empty() => {
-                            assert_eq!((code, body.as_str()), (200, ""))
+                            assert_eq!((code, body.as_str()), (200, ""));
                         }
                         None => assert_eq!(code, 400, "{path}: {body}"),
                     }
