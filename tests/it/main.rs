@@ -4,6 +4,7 @@
 mod analyzers;
 mod cluster;
 mod discord;
+mod discord_standin;
 mod kubectl;
 mod llm;
 mod support;
