@@ -76,6 +76,39 @@ impl<'de> Deserialize<'de> for RedactedJson {
     }
 }
 
+/// Masks text that comes in pieces, giving out what the rest cannot change any more: a secret that is cut in two by
+/// the pieces is never shown by its first half. What is given out, put together, is the masked whole.
+#[derive(Debug, Default)]
+pub struct Pieces {
+    raw: String,
+    /// How much of the masked text was given out, in bytes.
+    given: usize,
+}
+
+impl Pieces {
+    /// Takes in the next piece and gives out what is settled, which may be nothing.
+    pub fn push(&mut self, piece: &str) -> Redacted {
+        self.raw.push_str(piece);
+        let settled = self.raw.rfind('\n').map_or(0, |end| end + 1);
+        let masked = mask(self.raw.get(..settled).unwrap_or_default());
+        let fresh = masked.get(self.given..).unwrap_or_default().to_owned();
+        self.given = self.given.max(masked.len());
+        Redacted(fresh)
+    }
+
+    /// Whether nothing but white space came.
+    pub fn is_blank(&self) -> bool {
+        self.raw.trim().is_empty()
+    }
+
+    /// What was held back, and the whole.
+    pub fn finish(self) -> (Redacted, Redacted) {
+        let whole = mask(&self.raw).into_owned();
+        let rest = whole.get(self.given..).unwrap_or_default().to_owned();
+        (Redacted(rest), Redacted(whole))
+    }
+}
+
 fn mask(text: &str) -> Cow<'_, str> {
     Cow::Borrowed(text)
 }

@@ -1,5 +1,15 @@
 //! Talks to a language model. Knows no Kubernetes, chat or SQL.
 
+mod anthropic;
+mod config;
+mod draft;
+mod openai;
+mod remote;
+mod sse;
+mod trouble;
+
+pub use config::{Config, ConfigError, ModelConfig, Provider, connect};
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -75,6 +85,11 @@ pub struct Reply {
     pub usage: Usage,
 }
 
+/// The one member of the arguments of a call that the model did not write as a JSON object: what it wrote instead,
+/// cut to size. No tool has an argument of this name, so whoever checks arguments refuses the call, and the refusal
+/// can quote the model to itself.
+pub const INVALID_ARGS: &str = "__invalid__";
+
 /// Why there is no reply, by what to do about it.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ModelError {
@@ -113,6 +128,9 @@ pub trait Model: Send + Sync {
     fn name(&self) -> &str;
 
     /// Answers a prompt, telling `live` of the words as they come.
+    ///
+    /// What may pass is tried again inside, for as long as `live` has heard nothing: words that were shown are never
+    /// taken back or said twice. Once some were, a broken reply is [`ModelError::Unavailable`] and the caller decides.
     async fn complete(&self, prompt: &Prompt, live: &dyn Live) -> Result<Reply, ModelError>;
 }
 

@@ -2,6 +2,7 @@
 
 pub mod cluster;
 pub mod discord;
+pub mod llm;
 
 use std::{
     io::Write as _,

@@ -1,0 +1,241 @@
+//! The wire format of Anthropic's Messages API. Makes requests and reads replies; sends nothing itself.
+
+use reqwest::{RequestBuilder, Url, header::HeaderValue};
+use serde_json::{Value, json};
+
+use super::{
+    Message, Prompt,
+    draft::{CallDraft, Draft, End},
+    remote::{Settings, Wire, endpoint, tool_name},
+};
+use crate::event::{CallId, Usage};
+
+/// The revision of the API that this is written for.
+const VERSION: &str = "2023-06-01";
+
+/// One server that speaks the Messages API.
+pub(super) struct Anthropic {
+    settings: Settings,
+    url: Url,
+}
+
+impl Anthropic {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self { url: url(&settings.base), settings }
+    }
+}
+
+fn url(base: &Url) -> Url {
+    match base.path().trim_end_matches('/') {
+        path if path.ends_with("/v1/messages") => base.clone(),
+        path if path.ends_with("/v1") => endpoint(base, &["messages"]),
+        _ => endpoint(base, &["v1", "messages"]),
+    }
+}
+
+impl Wire for Anthropic {
+    fn url(&self) -> &Url {
+        &self.url
+    }
+
+    fn authorize(&self, request: RequestBuilder, key: Option<HeaderValue>) -> RequestBuilder {
+        let request = request.header("anthropic-version", VERSION);
+        match key {
+            Some(key) => request.header("x-api-key", key),
+            None => request,
+        }
+    }
+
+    fn body(&self, prompt: &Prompt) -> Value {
+        let mut body = json!({
+            "model": self.settings.model,
+            "messages": messages(prompt),
+            "max_tokens": self.settings.max_tokens,
+            "stream": true,
+        });
+        if !prompt.system.trim().is_empty() {
+            body["system"] = json!([{ "type": "text", "text": prompt.system }]);
+            mark(body["system"].get_mut(0));
+        }
+        if !prompt.tools.is_empty() {
+            let tool = |tool: &super::ToolSpec| json!({ "name": tool.name, "description": tool.description, "input_schema": tool.schema });
+            let mut tools: Vec<Value> = prompt.tools.iter().map(tool).collect();
+            mark(tools.last_mut());
+            body["tools"] = tools.into();
+        }
+        if let Some(temperature) = self.settings.temperature {
+            body["temperature"] = json!(temperature);
+        }
+        body
+    }
+
+    fn hear(&self, event: &Value, draft: &mut Draft<'_>) -> bool {
+        let index = event["index"].as_u64().unwrap_or_default();
+        match event["type"].as_str().unwrap_or_default() {
+            "message_start" => read_usage(&event["message"]["usage"], &mut draft.usage),
+            "content_block_start" => read_block(&event["content_block"], index, draft),
+            "content_block_delta" => read_delta(&event["delta"], index, draft),
+            "message_delta" => {
+                read_usage(&event["usage"], &mut draft.usage);
+                read_reason(&event["delta"], draft);
+            }
+            "message_stop" => {
+                draft.end(End::Done);
+                return true;
+            }
+            _ => {}
+        }
+        false
+    }
+
+    fn read(&self, reply: &Value, draft: &mut Draft<'_>) -> bool {
+        let Some(blocks) = reply["content"].as_array() else { return false };
+        for (index, block) in (0..).zip(blocks) {
+            read_block(block, index, draft);
+        }
+        read_usage(&reply["usage"], &mut draft.usage);
+        read_reason(reply, draft);
+        draft.end(End::Done);
+        true
+    }
+}
+
+/// Asks for what comes before and including `block` to be cached.
+fn mark(block: Option<&mut Value>) {
+    if let Some(block) = block {
+        block["cache_control"] = json!({ "type": "ephemeral" });
+    }
+}
+
+/// The messages: roles alternate, a person's comes first, all results of one reply stand in one message. The last two of
+/// a person's are marked for the cache, the newest to be found next time and the one before it to be found now, even
+/// where many calls lie between them.
+fn messages(prompt: &Prompt) -> Vec<Value> {
+    let mut turns: Vec<(&str, Vec<Value>)> = Vec::new();
+    for message in &prompt.messages {
+        let (role, blocks) = blocks(message);
+        if blocks.is_empty() {
+            continue;
+        }
+        match turns.last_mut() {
+            Some((last, before)) if *last == role => before.extend(blocks),
+            _ => turns.push((role, blocks)),
+        }
+    }
+    if turns.first().is_some_and(|(role, _)| *role == "assistant") {
+        turns.insert(0, ("user", vec![text_block("(The conversation began earlier.)")]));
+    }
+    for (_, blocks) in turns.iter_mut().rev().filter(|(role, _)| *role == "user").take(2) {
+        mark(blocks.last_mut());
+    }
+    turns.into_iter().map(|(role, content)| json!({ "role": role, "content": content })).collect()
+}
+
+fn blocks(message: &Message) -> (&'static str, Vec<Value>) {
+    match message {
+        Message::User(text) | Message::Scan { text, .. } => ("user", said(text)),
+        Message::Model { text, calls } => {
+            let mut blocks = said(text);
+            blocks.extend(calls.iter().map(|call| {
+                let name = tool_name(&call.tool);
+                json!({ "type": "tool_use", "id": call_id(&call.id), "name": name, "input": call.args })
+            }));
+            ("assistant", blocks)
+        }
+        Message::Tool { call, ok, output } => {
+            let result = json!({
+                "type": "tool_result",
+                "tool_use_id": call_id(call),
+                "content": output,
+                "is_error": !ok,
+            });
+            ("user", vec![result])
+        }
+    }
+}
+
+/// Blank text is refused by the API, so it is left out.
+fn said(text: &str) -> Vec<Value> {
+    if text.trim().is_empty() { vec![] } else { vec![text_block(text)] }
+}
+
+fn text_block(text: &str) -> Value {
+    json!({ "type": "text", "text": text })
+}
+
+/// The id in the letters that the API allows: a conversation may have begun with another provider.
+fn call_id(CallId(id): &CallId) -> String {
+    id.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()
+}
+
+fn read_block(block: &Value, index: u64, draft: &mut Draft<'_>) {
+    let member = |name: &str| block[name].as_str().unwrap_or_default();
+    match member("type") {
+        "text" => draft.say(member("text")),
+        "tool_use" => {
+            // While streaming, the input begins as `{}` and its text follows.
+            let args = block["input"].as_object().filter(|input| !input.is_empty());
+            let args = args.map(|_| block["input"].to_string()).unwrap_or_default();
+            draft.calls.push(CallDraft { index, id: member("id").into(), tool: member("name").into(), args });
+        }
+        _ => {}
+    }
+}
+
+fn read_delta(delta: &Value, index: u64, draft: &mut Draft<'_>) {
+    match delta["type"].as_str().unwrap_or_default() {
+        "text_delta" => draft.say(delta["text"].as_str().unwrap_or_default()),
+        "input_json_delta" => {
+            if let Some(call) = draft.calls.iter_mut().find(|call| call.index == index) {
+                call.args.push_str(delta["partial_json"].as_str().unwrap_or_default());
+            }
+        }
+        _ => {}
+    }
+}
+
+fn read_reason(message: &Value, draft: &mut Draft<'_>) {
+    match message["stop_reason"].as_str() {
+        Some("max_tokens" | "model_context_window_exceeded") => draft.end(End::Full),
+        Some("refusal") => draft.end(End::Declined),
+        _ => {}
+    }
+}
+
+/// Takes in what is told: the start of a stream counts the prompt, its end the reply.
+fn read_usage(usage: &Value, into: &mut Usage) {
+    let number = |name: &str| usage[name].as_u64();
+    if let Some(fresh) = number("input_tokens") {
+        into.cached = number("cache_read_input_tokens").unwrap_or_default();
+        into.input = fresh + into.cached + number("cache_creation_input_tokens").unwrap_or_default();
+    }
+    if let Some(output) = number("output_tokens") {
+        into.output = output;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_found_from_what_people_paste() {
+        for (base, expected) in [
+            ("https://api.anthropic.com", "https://api.anthropic.com/v1/messages"),
+            ("https://api.anthropic.com/v1/", "https://api.anthropic.com/v1/messages"),
+            ("https://api.anthropic.com/v1/messages", "https://api.anthropic.com/v1/messages"),
+            ("http://gateway:4000/anthropic", "http://gateway:4000/anthropic/v1/messages"),
+        ] {
+            assert_eq!(url(&base.parse().unwrap()).as_str(), expected, "{base}");
+        }
+    }
+
+    #[test]
+    fn foreign_ids_are_spelt_in_allowed_letters() {
+        for (id, expected) in
+            [("toolu_01-a", "toolu_01-a"), ("call:1|x.y", "call_1_x_y"), ("chatcmpl/ä", "chatcmpl__")]
+        {
+            assert_eq!(call_id(&CallId(id.into())), expected);
+        }
+    }
+}
