@@ -1,6 +1,7 @@
 //! Talks to a Kubernetes API server, live or recorded. Knows no chat, model or SQL.
 
 mod connect;
+pub mod kubectl;
 mod reach;
 pub mod snapshot;
 pub mod state;
