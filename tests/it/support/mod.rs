@@ -16,8 +16,13 @@ pub fn shared(path: &str) -> Option<PathBuf> {
     if path.exists() {
         return Some(path);
     }
+    left_out(&format!("no {}", path.display()));
+    None
+}
+
+/// Says by name that the running test is left out, and why.
+pub fn left_out(why: &str) {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     // Not `eprintln!`: the test harness would swallow it.
-    let _ = writeln!(std::io::stderr(), "left out: {test} (no {})", path.display());
-    None
+    let _ = writeln!(std::io::stderr(), "left out: {test} ({why})");
 }

@@ -50,8 +50,7 @@ pub const GET: &[Flag] = &[
     switch("watch-only", None),
 ];
 
-pub const DESCRIBE: &[Flag] =
-    &[NAMESPACE, ALL_NAMESPACES, SELECTOR, switch("show-events", None), CHUNK];
+pub const DESCRIBE: &[Flag] = &[NAMESPACE, ALL_NAMESPACES, SELECTOR, switch("show-events", None), CHUNK];
 
 pub const LOGS: &[Flag] = &[
     NAMESPACE,
@@ -71,26 +70,11 @@ pub const LOGS: &[Flag] = &[
     switch("follow", Some('f')),
 ];
 
-pub const EVENTS: &[Flag] = &[
-    NAMESPACE,
-    ALL_NAMESPACES,
-    value("for", None),
-    value("types", None),
-    OUTPUT,
-    NO_HEADERS,
-    CHUNK,
-    WATCH,
-];
+pub const EVENTS: &[Flag] =
+    &[NAMESPACE, ALL_NAMESPACES, value("for", None), value("types", None), OUTPUT, NO_HEADERS, CHUNK, WATCH];
 
-pub const TOP: &[Flag] = &[
-    NAMESPACE,
-    ALL_NAMESPACES,
-    SELECTOR,
-    FIELDS,
-    SORT,
-    switch("containers", None),
-    NO_HEADERS,
-];
+pub const TOP: &[Flag] =
+    &[NAMESPACE, ALL_NAMESPACES, SELECTOR, FIELDS, SORT, switch("containers", None), NO_HEADERS];
 
 pub const API_RESOURCES: &[Flag] = &[
     value("api-group", None),
@@ -107,12 +91,7 @@ pub const VERSION: &[Flag] = &[OUTPUT, switch("client", None)];
 
 pub const NONE: &[Flag] = &[NAMESPACE];
 
-pub const ROLLOUT: &[Flag] = &[
-    NAMESPACE,
-    value("revision", None),
-    WATCH,
-    value("timeout", None),
-];
+pub const ROLLOUT: &[Flag] = &[NAMESPACE, value("revision", None), WATCH, value("timeout", None)];
 
 pub const CAN_I: &[Flag] = &[
     NAMESPACE,
@@ -189,9 +168,9 @@ impl Parsed {
         let value = match value {
             Some(value) => value,
             None if flag.switch => "true".into(),
-            None => rest
-                .next()
-                .ok_or_else(|| Refusal::new(format!("--{} needs a value after it.", flag.long)))?,
+            None => {
+                rest.next().ok_or_else(|| Refusal::new(format!("--{} needs a value after it.", flag.long)))?
+            }
         };
         if flag.switch && !["true", "false", "1", "0", "t", "f", "True", "False"].contains(&value.as_str()) {
             return Err(Refusal::new(format!("--{} is true or false, not `{value}`.", flag.long)));
@@ -233,6 +212,9 @@ impl Parsed {
     /// The number that a flag is.
     pub fn number(&self, long: &str) -> Result<Option<i64>, Refusal> {
         let Some(value) = self.value(long) else { return Ok(None) };
-        value.parse().map(Some).map_err(|_| Refusal::new(format!("--{long} is a whole number, not `{value}`.")))
+        value
+            .parse()
+            .map(Some)
+            .map_err(|_| Refusal::new(format!("--{long} is a whole number, not `{value}`.")))
     }
 }

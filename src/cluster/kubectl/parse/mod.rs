@@ -59,9 +59,11 @@ pub fn parse(line: &str) -> Result<Command, Refusal> {
         "logs" | "log" => Verb::Logs(verbs::logs(&Parsed::read("logs", words, flags::LOGS)?)?),
         "events" | "event" => Verb::Events(verbs::events(&Parsed::read("events", words, flags::EVENTS)?)?),
         "top" => Verb::Top(verbs::top(&Parsed::read("top", words, flags::TOP)?)?),
-        "api-resources" => {
-            Verb::ApiResources(verbs::api_resources(&Parsed::read("api-resources", words, flags::API_RESOURCES)?)?)
-        }
+        "api-resources" => Verb::ApiResources(verbs::api_resources(&Parsed::read(
+            "api-resources",
+            words,
+            flags::API_RESOURCES,
+        )?)?),
         "api-versions" => {
             verbs::nothing_more("api-versions", &Parsed::read("api-versions", words, flags::NONE)?)?;
             Verb::ApiVersions
@@ -108,5 +110,7 @@ fn take_verb(words: &mut Vec<String>) -> Result<String, Refusal> {
             _ => return Ok(words.remove(at)),
         }
     }
-    Err(Refusal::new("There is no verb; write for example `get pods -n default` or `logs deploy/web --tail=50`."))
+    Err(Refusal::new(
+        "There is no verb; write for example `get pods -n default` or `logs deploy/web --tail=50`.",
+    ))
 }

@@ -5,8 +5,8 @@ use super::{Refusal, flags::Flag};
 /// Why a verb of kubectl is not one of ours.
 pub fn verb(verb: &str) -> Refusal {
     let instead = match verb {
-        "apply" | "create" | "delete" | "edit" | "replace" | "patch" | "scale" | "autoscale" | "set" | "label"
-        | "annotate" | "expose" | "taint" | "drain" | "cordon" | "uncordon" | "certificate" => {
+        "apply" | "create" | "delete" | "edit" | "replace" | "patch" | "scale" | "autoscale" | "set"
+        | "label" | "annotate" | "expose" | "taint" | "drain" | "cordon" | "uncordon" | "certificate" => {
             "this kubectl only reads; look with get, describe, logs or events, and name the change as a fix instead"
         }
         "exec" | "attach" | "cp" | "debug" | "run" => {
@@ -16,14 +16,20 @@ pub fn verb(verb: &str) -> Refusal {
         "port-forward" | "proxy" => {
             "connections into the cluster are not opened here; use get endpointslices, describe service or logs"
         }
-        "config" => "the cluster and the identity are fixed here; use cluster-info or version to see which it is",
+        "config" => {
+            "the cluster and the identity are fixed here; use cluster-info or version to see which it is"
+        }
         "explain" => "the schemas are not available here yet; use api-resources, or get -o yaml on an object",
-        "diff" | "kustomize" | "convert" => "there are no files here; use get -o yaml to see what the cluster has",
+        "diff" | "kustomize" | "convert" => {
+            "there are no files here; use get -o yaml to see what the cluster has"
+        }
         "wait" => "nothing is waited for here; use get or rollout status to see the state now",
         "options" | "help" | "completion" | "plugin" | "alpha" | "kuberc" => {
             "it says nothing about the cluster; use get, describe, logs or events"
         }
-        "ktop" | "neat" | "tree" | "stern" | "krew" => "plugins do not exist here; use get, describe, logs or events",
+        "ktop" | "neat" | "tree" | "stern" | "krew" => {
+            "plugins do not exist here; use get, describe, logs or events"
+        }
         _ => {
             return Refusal::new(format!(
                 "`{verb}` is not a verb here; the verbs are get, describe, logs, events, top, api-resources, \
@@ -111,9 +117,7 @@ pub fn long_flag(verb: &str, name: &str, known: &[Flag]) -> Refusal {
 /// A short flag that the verb does not have.
 pub fn short_flag(verb: &str, name: char, known: &[Flag]) -> Refusal {
     match FLAGS.iter().find(|(_, short, _)| *short == Some(name)) {
-        Some((long, _, reason)) => {
-            Refusal::new(format!("-{name} (--{long}) is not possible: {reason}."))
-        }
+        Some((long, _, reason)) => Refusal::new(format!("-{name} (--{long}) is not possible: {reason}.")),
         None => unknown(verb, &format!("-{name}"), known),
     }
 }

@@ -20,9 +20,14 @@ fn kinds(names: &[&str]) -> Subject {
 fn get_is_read_as_kubectl_reads_it() {
     assert_eq!(get("kubectl get pods").subject, kinds(&["pods"]));
     assert_eq!(get("k get pods,svc").subject, kinds(&["pods", "svc"]));
-    assert_eq!(get("get pods a b").subject, Subject::Named { kind: "pods".into(), names: vec!["a".into(), "b".into()] });
+    assert_eq!(
+        get("get pods a b").subject,
+        Subject::Named { kind: "pods".into(), names: vec!["a".into(), "b".into()] }
+    );
     let pairs = |line| match get(line).subject {
-        Subject::Pairs(pairs) => pairs.into_iter().map(|(kind, name)| format!("{kind}/{name}")).collect::<Vec<_>>(),
+        Subject::Pairs(pairs) => {
+            pairs.into_iter().map(|(kind, name)| format!("{kind}/{name}")).collect::<Vec<_>>()
+        }
         other => panic!("{other:?}"),
     };
     assert_eq!(pairs("get pod/a svc/b"), ["pod/a", "svc/b"]);
@@ -52,7 +57,10 @@ fn flags_have_all_of_their_spellings() {
         Filter { labels: Some("a in (b,c)".into()), fields: Some("x=y".into()) }
     );
     assert_eq!(get("get pods -L a,b -L c").label_columns, ["a", "b", "c"]);
-    assert_eq!(get("get -- pods -w").subject, Subject::Named { kind: "pods".into(), names: vec!["-w".into()] });
+    assert_eq!(
+        get("get -- pods -w").subject,
+        Subject::Named { kind: "pods".into(), names: vec!["-w".into()] }
+    );
     assert!(!get("get pods --watch=false --no-headers").headers);
 }
 
@@ -82,16 +90,44 @@ fn logs_know_their_sources() {
 #[test]
 fn what_does_not_read_is_refused_by_name() {
     for verb in [
-        "apply", "delete", "edit", "exec", "port-forward", "proxy", "cp", "attach", "run", "scale", "set", "patch",
-        "label", "annotate", "drain", "cordon", "uncordon", "taint", "config", "create", "replace", "debug", "expose",
-        "autoscale", "certificate", "wait", "explain", "diff", "kustomize",
+        "apply",
+        "delete",
+        "edit",
+        "exec",
+        "port-forward",
+        "proxy",
+        "cp",
+        "attach",
+        "run",
+        "scale",
+        "set",
+        "patch",
+        "label",
+        "annotate",
+        "drain",
+        "cordon",
+        "uncordon",
+        "taint",
+        "config",
+        "create",
+        "replace",
+        "debug",
+        "expose",
+        "autoscale",
+        "certificate",
+        "wait",
+        "explain",
+        "diff",
+        "kustomize",
     ] {
         for line in [format!("kubectl {verb} pods x"), format!("-n default {verb} x --force")] {
             let refusal = parse(&line).unwrap_err().to_string();
             assert!(refusal.contains(&format!("`{verb}` is not possible")), "{line}: {refusal}");
         }
     }
-    for line in ["rollout restart deploy/x", "rollout undo deploy/x", "rollout pause deploy/x", "auth reconcile -f x"] {
+    for line in
+        ["rollout restart deploy/x", "rollout undo deploy/x", "rollout pause deploy/x", "auth reconcile -f x"]
+    {
         let refusal = parse(line).unwrap_err().to_string();
         assert!(refusal.contains("only reads"), "{line}: {refusal}");
     }
@@ -100,9 +136,28 @@ fn what_does_not_read_is_refused_by_name() {
 #[test]
 fn flags_that_redirect_are_refused_by_name() {
     for flag in [
-        "kubeconfig", "server", "token", "as", "as-group", "as-uid", "user", "username", "password", "cluster",
-        "context", "raw", "filename", "cache-dir", "kuberc", "kustomize", "insecure-skip-tls-verify",
-        "client-certificate", "client-key", "certificate-authority", "tls-server-name", "request-timeout",
+        "kubeconfig",
+        "server",
+        "token",
+        "as",
+        "as-group",
+        "as-uid",
+        "user",
+        "username",
+        "password",
+        "cluster",
+        "context",
+        "raw",
+        "filename",
+        "cache-dir",
+        "kuberc",
+        "kustomize",
+        "insecure-skip-tls-verify",
+        "client-certificate",
+        "client-key",
+        "certificate-authority",
+        "tls-server-name",
+        "request-timeout",
     ] {
         for line in [
             format!("get pods --{flag}=x"),
@@ -133,7 +188,11 @@ fn flags_that_redirect_are_refused_by_name() {
         ("get pods -v=9", "--v"),
     ] {
         let refusal = parse(line).unwrap_err().to_string();
-        assert!(refusal.contains(&format!("{flag} is not possible")) || refusal.contains(&format!("({flag}) is not possible")), "{line}: {refusal}");
+        assert!(
+            refusal.contains(&format!("{flag} is not possible"))
+                || refusal.contains(&format!("({flag}) is not possible")),
+            "{line}: {refusal}"
+        );
     }
 }
 

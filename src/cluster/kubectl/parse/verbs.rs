@@ -3,8 +3,8 @@
 use super::{Refusal, flags::Parsed, refused};
 use crate::cluster::kubectl::{
     command::{
-        ApiResources, CanI, Describe, Events, Filter, Form, Get, Logs, Plain, Question, Rollout, Since, Source,
-        Subject, Top, Where,
+        ApiResources, CanI, Describe, Events, Filter, Form, Get, Logs, Plain, Question, Rollout, Since,
+        Source, Subject, Top, Where,
     },
     print::{columns::CustomColumns, jsonpath::Template},
 };
@@ -101,9 +101,7 @@ fn source(parsed: &Parsed) -> Read<(Source, Option<String>)> {
         ([word], None) => Ok((object(word)?, None)),
         ([kind, name], None) if is_log_kind(kind) => Ok((object(&format!("{kind}/{name}"))?, None)),
         ([word, container], None) => Ok((object(word)?, Some(container.clone()))),
-        ([_, ..], Some(_)) => {
-            Err(Refusal::new("logs takes either a pod or a selector (-l); leave one out."))
-        }
+        ([_, ..], Some(_)) => Err(Refusal::new("logs takes either a pod or a selector (-l); leave one out.")),
         _ => Err(Refusal::new(
             "logs needs one pod or workload: `logs POD [-c CONTAINER]`, `logs deploy/NAME` or `logs -l app=NAME`.",
         )),
@@ -113,8 +111,26 @@ fn source(parsed: &Parsed) -> Read<(Source, Option<String>)> {
 /// `logs pod web` for `logs pod/web`: kubectl would take `web` for a container of a pod named `pod`.
 fn is_log_kind(word: &str) -> bool {
     [
-        "pod", "pods", "po", "deployment", "deployments", "deploy", "statefulset", "statefulsets", "sts", "daemonset",
-        "daemonsets", "ds", "replicaset", "replicasets", "rs", "job", "jobs", "service", "services", "svc",
+        "pod",
+        "pods",
+        "po",
+        "deployment",
+        "deployments",
+        "deploy",
+        "statefulset",
+        "statefulsets",
+        "sts",
+        "daemonset",
+        "daemonsets",
+        "ds",
+        "replicaset",
+        "replicasets",
+        "rs",
+        "job",
+        "jobs",
+        "service",
+        "services",
+        "svc",
     ]
     .contains(&word)
 }
@@ -221,12 +237,16 @@ pub fn api_resources(parsed: &Parsed) -> Read<ApiResources> {
         None | Some("") => (false, false),
         Some("name") => (true, false),
         Some("wide") => (false, true),
-        Some(other) => return Err(Refusal::new(format!("api-resources prints -o wide or -o name, not `{other}`."))),
+        Some(other) => {
+            return Err(Refusal::new(format!("api-resources prints -o wide or -o name, not `{other}`.")));
+        }
     };
     let by_kind = match parsed.value("sort-by") {
         None | Some("" | "name") => false,
         Some("kind") => true,
-        Some(other) => return Err(Refusal::new(format!("api-resources sorts by name or kind, not `{other}`."))),
+        Some(other) => {
+            return Err(Refusal::new(format!("api-resources sorts by name or kind, not `{other}`.")));
+        }
     };
     Ok(ApiResources {
         group: parsed.value("api-group").map(Into::into),
@@ -252,7 +272,9 @@ pub fn version(parsed: &Parsed) -> Read<Plain> {
 
 pub fn rollout(parsed: &Parsed, history: bool) -> Read<Rollout> {
     let (kind, name) = match subject("rollout", &parsed.words)? {
-        Subject::Named { kind, names } if names.len() == 1 => (kind, names.into_iter().next().unwrap_or_default()),
+        Subject::Named { kind, names } if names.len() == 1 => {
+            (kind, names.into_iter().next().unwrap_or_default())
+        }
         Subject::Pairs(pairs) if pairs.len() == 1 => pairs.into_iter().next().unwrap_or_default(),
         _ => return Err(Refusal::new("rollout needs one workload, such as deploy/web.")),
     };
@@ -314,7 +336,9 @@ fn place(parsed: &Parsed) -> Read<Where> {
     if legal {
         return Ok(Where::In(name));
     }
-    Err(Refusal::new(format!("`{name}` cannot be a namespace: its name has letters, digits and hyphens only.")))
+    Err(Refusal::new(format!(
+        "`{name}` cannot be a namespace: its name has letters, digits and hyphens only."
+    )))
 }
 
 /// What a kubectl that lists and a kubectl that names refuse together.
@@ -336,13 +360,17 @@ fn check_bulk(subject: &Subject, filter: &Filter, place: &Where) -> Read<()> {
 fn subject(verb: &str, words: &[String]) -> Read<Subject> {
     let slashes = words.iter().filter(|word| word.contains('/')).count();
     if slashes > 0 && slashes < words.len() {
-        return Err(Refusal::new("Write kind/name everywhere or nowhere: `get pod/a svc/b` or `get pods a b`."));
+        return Err(Refusal::new(
+            "Write kind/name everywhere or nowhere: `get pod/a svc/b` or `get pods a b`.",
+        ));
     }
     if slashes > 0 {
         return words.iter().map(|word| pair(word)).collect::<Read<_>>().map(Subject::Pairs);
     }
     let Some((kinds, names)) = words.split_first() else {
-        return Err(Refusal::new(format!("{verb} needs a kind, such as `{verb} pods` or `{verb} deploy/web`.")));
+        return Err(Refusal::new(format!(
+            "{verb} needs a kind, such as `{verb} pods` or `{verb} deploy/web`."
+        )));
     };
     let kinds: Vec<String> =
         kinds.split(',').filter(|kind| !kind.is_empty()).map(kind_name).collect::<Read<_>>()?;
@@ -353,7 +381,9 @@ fn subject(verb: &str, words: &[String]) -> Read<Subject> {
         (_, true) => Ok(Subject::Kinds(kinds)),
         ([kind], false) => Ok(Subject::Named { kind: kind.clone(), names }),
         (_, false) => {
-            let of_kind = |kind: &String| names.iter().map(move |name| (kind.clone(), name.clone())).collect::<Vec<_>>();
+            let of_kind = |kind: &String| {
+                names.iter().map(move |name| (kind.clone(), name.clone())).collect::<Vec<_>>()
+            };
             Ok(Subject::Pairs(kinds.iter().flat_map(of_kind).collect()))
         }
     }
@@ -375,7 +405,9 @@ fn kind_name(kind: &str) -> Read<String> {
     if legal {
         return Ok(kind.into());
     }
-    Err(Refusal::new(format!("`{kind}` cannot be a kind; write for example pods, deploy or ingresses.networking.k8s.io.")))
+    Err(Refusal::new(format!(
+        "`{kind}` cannot be a kind; write for example pods, deploy or ingresses.networking.k8s.io."
+    )))
 }
 
 /// A name that stays one segment of a path.

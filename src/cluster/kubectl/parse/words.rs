@@ -133,7 +133,9 @@ fn outside_quotes(char: char, next: Option<char>, starts_word: bool) -> Result<(
 }
 
 fn no_second_command(operator: &str) -> String {
-    format!("One command at a time: `{operator}` is not possible because there is no shell; make a call for each.")
+    format!(
+        "One command at a time: `{operator}` is not possible because there is no shell; make a call for each."
+    )
 }
 
 fn no_substitution(what: &str) -> Refusal {
@@ -168,10 +170,10 @@ mod tests {
             ("'a\\b'", vec!["a\\b"]),
             ("\"a\\\"b\\n\"", vec!["a\"b\\n"]),
             ("x '' y", vec!["x", "", "y"]),
-            ("-o jsonpath='{range .items[*]}{.a}{\"\\n\"}{end}'", vec![
-                "-o",
-                "jsonpath={range .items[*]}{.a}{\"\\n\"}{end}",
-            ]),
+            (
+                "-o jsonpath='{range .items[*]}{.a}{\"\\n\"}{end}'",
+                vec!["-o", "jsonpath={range .items[*]}{.a}{\"\\n\"}{end}"],
+            ),
             ("get pods # the pods", vec!["get", "pods"]),
             ("a#b", vec!["a#b"]),
             ("'a|b;c'", vec!["a|b;c"]),

@@ -20,7 +20,9 @@ impl CustomColumns {
         }
         let column = |part: &str| {
             let Some((header, path)) = part.split_once(':') else {
-                return Err(format!("unexpected custom-columns spec: {part}, expected <header>:<json-path-expr>"));
+                return Err(format!(
+                    "unexpected custom-columns spec: {part}, expected <header>:<json-path-expr>"
+                ));
             };
             Ok((header.to_owned(), Template::parse_relaxed(path)?))
         };
@@ -62,7 +64,10 @@ mod tests {
     #[test]
     fn missing_fields_are_none_and_several_are_joined() {
         let columns = CustomColumns::parse("NAME:.metadata.name,PORTS:.ports[*],NODE:node").unwrap();
-        let objects = [json!({"metadata": {"name": "a"}, "ports": [1, 2]}), json!({"metadata": {"name": "b"}, "node": {"x": 1}})];
+        let objects = [
+            json!({"metadata": {"name": "a"}, "ports": [1, 2]}),
+            json!({"metadata": {"name": "b"}, "node": {"x": 1}}),
+        ];
         assert_eq!(
             columns.print(&objects, true).unwrap(),
             "NAME   PORTS    NODE\na      1,2      <none>\nb      <none>   map[x:1]\n"

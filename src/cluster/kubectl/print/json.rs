@@ -130,7 +130,8 @@ pub fn sprint(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Array(items) => format!("[{}]", items.iter().map(sprint).collect::<Vec<_>>().join(" ")),
         Value::Object(members) => {
-            let members = sorted(members).into_iter().map(|(name, value)| format!("{name}:{}", sprint(value)));
+            let members =
+                sorted(members).into_iter().map(|(name, value)| format!("{name}:{}", sprint(value)));
             format!("map[{}]", members.collect::<Vec<_>>().join(" "))
         }
     }
@@ -168,9 +169,12 @@ mod tests {
 
     #[test]
     fn plain_numbers_turn_scientific_early() {
-        for (value, expected) in
-            [(json!(1_234_567.5), "1.2345675e+06"), (json!(0.00001), "1e-05"), (json!(12.5), "12.5"), (json!(1.0), "1")]
-        {
+        for (value, expected) in [
+            (json!(1_234_567.5), "1.2345675e+06"),
+            (json!(0.00001), "1e-05"),
+            (json!(12.5), "12.5"),
+            (json!(1.0), "1"),
+        ] {
             assert_eq!(sprint(&value), expected);
         }
     }

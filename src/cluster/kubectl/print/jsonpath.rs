@@ -77,9 +77,11 @@ impl Template {
         let inner = source.strip_prefix('{').and_then(|source| source.strip_suffix('}')).unwrap_or(source);
         let inner = inner.strip_prefix('.').unwrap_or(inner);
         if inner.is_empty() || inner.contains(['{', '}']) {
-            return Err("unexpected path string, expected a 'name1.name2' or '.name1.name2' or '{name1.name2}' or \
+            return Err(
+                "unexpected path string, expected a 'name1.name2' or '.name1.name2' or '{name1.name2}' or \
                         '{.name1.name2}'"
-                .into());
+                    .into(),
+            );
         }
         Self::parse(&format!("{{.{inner}}}"))
     }
@@ -225,7 +227,10 @@ impl<'a> Cursor<'a> {
     }
 
     fn array(&mut self, nodes: &mut Vec<Node>) -> Result<(), String> {
-        let Some(end) = self.rest.find([']', '\n']).filter(|end| self.rest.get(*end..).is_some_and(|r| r.starts_with(']')))
+        let Some(end) = self
+            .rest
+            .find([']', '\n'])
+            .filter(|end| self.rest.get(*end..).is_some_and(|r| r.starts_with(']')))
         else {
             return Err("unterminated array".into());
         };
@@ -243,7 +248,10 @@ impl<'a> Cursor<'a> {
         if text == "*" {
             return Ok(vec![Node::Slice(Slice { start: None, end: None, step: None, index: false })]);
         }
-        let key = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')).filter(|key| !key.contains('\''));
+        let key = text
+            .strip_prefix('\'')
+            .and_then(|text| text.strip_suffix('\''))
+            .filter(|key| !key.contains('\''));
         if let Some(key) = key {
             return self.inner(&format!(".{key}"));
         }

@@ -44,26 +44,25 @@ impl Template {
 
     fn each<'a>(&self, object: &'a Value, mut emit: impl FnMut(Found<'a>)) -> Result<(), String> {
         let mut budget = MOST;
-        let failed = |error| {
-            format!("error executing jsonpath {:?}: Error executing template: {error}", self.source)
-        };
-        run(&self.pieces, &Cow::Borrowed(object), &mut budget, &mut emit).map_err(failed)
+        let failed =
+            |error| format!("error executing jsonpath {:?}: Error executing template: {error}", self.source);
+        run(&self.pieces, &[Cow::Borrowed(object)], &mut budget, &mut emit).map_err(failed)
     }
 }
 
 fn run<'a>(
     pieces: &[Piece],
-    current: &Cow<'a, Value>,
+    current: &[Cow<'a, Value>],
     budget: &mut usize,
     emit: &mut dyn FnMut(Found<'a>),
 ) -> Result<(), String> {
     for piece in pieces {
         match piece {
             Piece::Text(text) => emit(vec![Cow::Owned(Value::String(text.clone()))]),
-            Piece::Path(nodes) => emit(walk(nodes, vec![current.clone()], budget)?),
+            Piece::Path(nodes) => emit(walk(nodes, current.to_vec(), budget)?),
             Piece::Range(nodes, body) => {
-                for value in walk(nodes, vec![current.clone()], budget)? {
-                    run(body, &value, budget, emit)?;
+                for value in walk(nodes, current.to_vec(), budget)? {
+                    run(body, &[value], budget, emit)?;
                 }
             }
             Piece::StrayEnd => return Err("not in range, nothing to end".into()),
@@ -121,7 +120,9 @@ fn children(value: Cow<'_, Value>) -> Found<'_> {
             json::sorted(members).into_iter().map(|(_, value)| Cow::Borrowed(value)).collect()
         }
         Cow::Borrowed(Value::Array(items)) => items.iter().map(Cow::Borrowed).collect(),
-        Cow::Owned(Value::Object(members)) => members.into_iter().map(|(_, value)| Cow::Owned(value)).collect(),
+        Cow::Owned(Value::Object(members)) => {
+            members.into_iter().map(|(_, value)| Cow::Owned(value)).collect()
+        }
         Cow::Owned(Value::Array(items)) => items.into_iter().map(Cow::Owned).collect(),
         _ => Vec::new(),
     }
@@ -220,7 +221,8 @@ fn compare(left: &Value, operator: &str, right: &Value) -> Result<bool, String> 
         }
         (Value::String(left), Value::String(right)) => Some(left.cmp(right)),
         (Value::Bool(left), Value::Bool(right)) => Some(left.cmp(right)),
-        (Value::Null | Value::Array(_) | Value::Object(_), _) | (_, Value::Null | Value::Array(_) | Value::Object(_)) => {
+        (Value::Null | Value::Array(_) | Value::Object(_), _)
+        | (_, Value::Null | Value::Array(_) | Value::Object(_)) => {
             return Err("invalid type for comparison".into());
         }
         _ => return Err("incompatible types for comparison".into()),

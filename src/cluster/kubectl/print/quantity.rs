@@ -2,7 +2,8 @@
 
 /// The amount in its plain unit, or `None` where `text` is no quantity.
 pub fn parse(text: &str) -> Option<f64> {
-    let digits = text.len() - text.trim_start_matches(['+', '-', '.', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']).len();
+    let digits = text.len()
+        - text.trim_start_matches(['+', '-', '.', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9']).len();
     let (number, suffix) = text.split_at_checked(digits)?;
     if !number.bytes().any(|byte| byte.is_ascii_digit()) {
         return None;

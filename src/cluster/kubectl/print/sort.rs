@@ -49,18 +49,19 @@ mod tests {
 
     use super::{super::jsonpath::Template, sort_by};
 
-    fn sorted(values: Value) -> Vec<Value> {
-        let mut items: Vec<Value> = values.as_array().unwrap().iter().map(|value| json!({"k": value})).collect();
+    fn sorted(values: &Value) -> Vec<Value> {
+        let mut items: Vec<Value> =
+            values.as_array().unwrap().iter().map(|value| json!({"k": value})).collect();
         sort_by(&mut items, &Template::parse_relaxed(".k").unwrap(), |item| item).unwrap();
         items.into_iter().map(|mut item| item["k"].take()).collect()
     }
 
     #[test]
     fn numbers_texts_and_quantities_have_their_order() {
-        assert_eq!(sorted(json!([10, 9, 1.5])), [json!(1.5), json!(9), json!(10)]);
-        assert_eq!(sorted(json!(["b", "a10", "a9"])), [json!("a10"), json!("a9"), json!("b")]);
-        assert_eq!(sorted(json!(["1Gi", "512Mi", "2"])), [json!("2"), json!("512Mi"), json!("1Gi")]);
-        assert_eq!(sorted(json!([2, null, 1])), [json!(null), json!(1), json!(2)]);
+        assert_eq!(sorted(&json!([10, 9, 1.5])), [json!(1.5), json!(9), json!(10)]);
+        assert_eq!(sorted(&json!(["b", "a10", "a9"])), [json!("a10"), json!("a9"), json!("b")]);
+        assert_eq!(sorted(&json!(["1Gi", "512Mi", "2"])), [json!("2"), json!("512Mi"), json!("1Gi")]);
+        assert_eq!(sorted(&json!([2, null, 1])), [json!(null), json!(1), json!(2)]);
     }
 
     #[test]

@@ -62,12 +62,18 @@ mod tests {
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
         assert_eq!(align("NAME\tREADY\nweb-1\t1/1\n", TABLE), "NAME    READY\nweb-1   1/1\n");
-        assert_eq!(align("A\tB\tC\nlonger-name\t\tx\n", TABLE), "A             B     C\nlonger-name         x\n");
+        assert_eq!(
+            align("A\tB\tC\nlonger-name\t\tx\n", TABLE),
+            "A             B     C\nlonger-name         x\n"
+        );
     }
 
     #[test]
     fn a_line_without_the_cell_ends_the_column() {
-        assert_eq!(align("Name:\tx\nEvents:\n  A\tB\n  long\tC\n", DESCRIPTION), "Name:  x\nEvents:\n  A     B\n  long  C\n");
+        assert_eq!(
+            align("Name:\tx\nEvents:\n  A\tB\n  long\tC\n", DESCRIPTION),
+            "Name:  x\nEvents:\n  A     B\n  long  C\n"
+        );
     }
 
     #[test]

@@ -225,7 +225,8 @@ mod tests {
 
     #[test]
     fn lists_are_not_indented_and_keys_are_sorted() {
-        let value = json!({"b": [{"y1": 1, "x": [[1, 2], []]}], "a": {}, "c": {"d": null, "e": true, "f": 1.5}});
+        let value =
+            json!({"b": [{"y1": 1, "x": [[1, 2], []]}], "a": {}, "c": {"d": null, "e": true, "f": 1.5}});
         assert_eq!(
             document(&value),
             "a: {}\nb:\n- x:\n  - - 1\n    - 2\n  - []\n  y1: 1\nc:\n  d: null\n  e: true\n  f: 1.5\n"
@@ -259,7 +260,8 @@ mod tests {
         let keys = ["<<", "K1", "a", "a-b", "a1", "k9", "k10", "k10a", "k01"];
         let value = keys.iter().map(|key| ((*key).to_owned(), json!(1))).collect::<serde_json::Map<_, _>>();
         let document = document(&value.into());
-        let order: Vec<_> = document.lines().filter_map(|line| line.split_once(':')).map(|(key, _)| key).collect();
+        let order: Vec<_> =
+            document.lines().filter_map(|line| line.split_once(':')).map(|(key, _)| key).collect();
         assert_eq!(order, ["<<", "K1", "a", "a-b", "a1", "k01", "k9", "k10", "k10a"]);
     }
 }

@@ -117,7 +117,9 @@ fn has_indicator(chars: &[char]) -> bool {
         let blank = |char: Option<&char>| char.is_none_or(|char| matches!(char, ' ' | '\t' | '\n'));
         let before_blank = || blank(chars.get(at + 1));
         match char {
-            '[' | ']' | '{' | '}' | ',' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@' | '`' => at == 0,
+            '[' | ']' | '{' | '}' | ',' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%' | '@' | '`' => {
+                at == 0
+            }
             '#' => at == 0 || blank(chars.get(at - 1)),
             ':' => before_blank(),
             '?' | '-' => at == 0 && before_blank(),
@@ -147,8 +149,11 @@ fn is_text(text: &str) -> bool {
 fn is_word(text: &str) -> bool {
     let cased = ["y", "yes", "true", "on", "n", "no", "false", "off", "null", "~"];
     cased.iter().any(|word| {
-        let capital: String =
-            word.chars().enumerate().map(|(at, c)| if at == 0 { c.to_ascii_uppercase() } else { c }).collect();
+        let capital: String = word
+            .chars()
+            .enumerate()
+            .map(|(at, c)| if at == 0 { c.to_ascii_uppercase() } else { c })
+            .collect();
         text == *word || text == capital || text == word.to_uppercase()
     })
 }
@@ -165,7 +170,13 @@ fn is_integer(text: &str) -> bool {
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
     // A sign is no part of the larger, unsigned range.
-    let most = if negative { 1 << 63 } else if number.len() < text.len() { i64::MAX.unsigned_abs() } else { u64::MAX };
+    let most = if negative {
+        1 << 63
+    } else if number.len() < text.len() {
+        i64::MAX.unsigned_abs()
+    } else {
+        u64::MAX
+    };
     let lower = number.to_ascii_lowercase();
     let (digits, radix) = match lower.get(..2) {
         Some("0x") => (lower.get(2..), 16),
@@ -189,7 +200,10 @@ fn is_float(text: &str, lenient: bool) -> bool {
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let some = !whole.is_empty() || !fraction.is_empty();
     let exponent = exponent.is_none_or(|exponent| !exponent.is_empty() && digits(exponent));
-    some && digits(whole) && digits(fraction) && exponent && (!lenient || text.parse::<f64>().is_ok_and(f64::is_finite))
+    some && digits(whole)
+        && digits(fraction)
+        && exponent
+        && (!lenient || text.parse::<f64>().is_ok_and(f64::is_finite))
 }
 
 /// `12:30`, `190:20:30.15`.
@@ -207,7 +221,10 @@ fn is_base_60(text: &str) -> bool {
         [ten, one] => (b'0'..=b'5').contains(ten) && one.is_ascii_digit(),
         _ => false,
     };
-    first.starts_with(|char: char| char.is_ascii_digit()) && digits(first) && digits(fraction) && rest.iter().all(sixty)
+    first.starts_with(|char: char| char.is_ascii_digit())
+        && digits(first)
+        && digits(fraction)
+        && rest.iter().all(sixty)
 }
 
 /// `2026-11-23`, `2026-11-23T03:30:50Z`.
@@ -224,7 +241,8 @@ fn is_date(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
     let [year, month, day] = parts.as_slice() else { return false };
     let number = |text: &str, longest: usize| {
-        let right = !text.is_empty() && text.len() <= longest && text.bytes().all(|byte| byte.is_ascii_digit());
+        let right =
+            !text.is_empty() && text.len() <= longest && text.bytes().all(|byte| byte.is_ascii_digit());
         if right { text.parse::<i16>().ok() } else { None }
     };
     let (Some(year), Some(month), Some(day)) =
@@ -258,7 +276,8 @@ fn is_clock(text: &str) -> bool {
             && text.bytes().all(|byte| byte.is_ascii_digit())
             && text.parse::<u8>().is_ok_and(|number| number < limit)
     };
-    let fraction = fraction.is_none_or(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
+    let fraction =
+        fraction.is_none_or(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
     match parts.as_slice() {
         [hour, minute, second] => below(hour, 24) && below(minute, 60) && below(second, 60) && fraction,
         _ => false,
@@ -272,9 +291,32 @@ mod tests {
     #[test]
     fn texts_that_would_read_as_something_else_are_double_quoted() {
         for text in [
-            "", "y", "No", "TRUE", "on", "null", "~", "1", "-5", "0x1F", "0777", "0o17", "1_000", "1.5", ".5", "5.", "1e3",
-            "+.inf", ".NaN", "12:30", "2026-11-23", "2026-11-23T03:30:50Z", "2026-1-2 3:04:05", "1e400",
-            "18446744073709551615", "2026-11-23T03:30:50+01:00",
+            "",
+            "y",
+            "No",
+            "TRUE",
+            "on",
+            "null",
+            "~",
+            "1",
+            "-5",
+            "0x1F",
+            "0777",
+            "0o17",
+            "1_000",
+            "1.5",
+            ".5",
+            "5.",
+            "1e3",
+            "+.inf",
+            ".NaN",
+            "12:30",
+            "2026-11-23",
+            "2026-11-23T03:30:50Z",
+            "2026-1-2 3:04:05",
+            "1e400",
+            "18446744073709551615",
+            "2026-11-23T03:30:50+01:00",
         ] {
             assert_eq!(Scalar::of_text(text).style, Style::Double, "{text}");
         }
@@ -283,8 +325,31 @@ mod tests {
     #[test]
     fn other_texts_are_plain() {
         for text in [
-            "yes please", "nope", "1a", "0x", "1.2.3", "10.0.0.1", "64Mi", "a:b", "http://x:80/", "a#b", "v1", "1-2-3", "-a",
-            "<none>", "=", "a, b", "é", "2026-13-01", "k8s.io/x", "+nan", "12:99", "a?b", "nil", "100m", "<<",
+            "yes please",
+            "nope",
+            "1a",
+            "0x",
+            "1.2.3",
+            "10.0.0.1",
+            "64Mi",
+            "a:b",
+            "http://x:80/",
+            "a#b",
+            "v1",
+            "1-2-3",
+            "-a",
+            "<none>",
+            "=",
+            "a, b",
+            "é",
+            "2026-13-01",
+            "k8s.io/x",
+            "+nan",
+            "12:99",
+            "a?b",
+            "nil",
+            "100m",
+            "<<",
         ] {
             assert_eq!(Scalar::of_text(text).style, Style::Plain, "{text}");
         }
@@ -292,14 +357,22 @@ mod tests {
 
     #[test]
     fn texts_with_indicators_are_single_quoted() {
-        for text in ["a: b", "a #b", " lead", "trail ", "*", "- a", "[x]", "'q'", "a:", "#", "@x", "---", "?", "-", "{}"] {
+        for text in [
+            "a: b", "a #b", " lead", "trail ", "*", "- a", "[x]", "'q'", "a:", "#", "@x", "---", "?", "-",
+            "{}",
+        ] {
             assert_eq!(Scalar::of_text(text).style, Style::Single, "{text}");
         }
     }
 
     #[test]
     fn what_does_not_print_is_escaped() {
-        for (text, style) in [("a\tb", Style::Double), ("😀", Style::Double), ("\u{1b}[0m", Style::Double), ("a\r\n", Style::Double)] {
+        for (text, style) in [
+            ("a\tb", Style::Double),
+            ("😀", Style::Double),
+            ("\u{1b}[0m", Style::Double),
+            ("a\r\n", Style::Double),
+        ] {
             assert_eq!(Scalar::of_text(text).style, style, "{text:?}");
         }
         assert_eq!(Scalar::escape('😀').as_deref(), Some("\\U0001F600"));

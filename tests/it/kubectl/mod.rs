@@ -1,1 +1,3 @@
 //! Tests of the kubectl dialect.
+
+mod against_kubectl;

@@ -1,0 +1,70 @@
+//! Takes the values out of Secrets before anything else sees them.
+
+use serde_json::Value;
+
+/// Where `kubectl apply` keeps a copy of what was applied, values and all.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// Masks the values of `object` where it is a Secret: the keys stay, the values are `***`.
+pub fn mask(object: &mut Value) {
+    if object["kind"] != "Secret" || object["apiVersion"] != "v1" {
+        return;
+    }
+    for field in ["data", "stringData"] {
+        if let Some(values) = object.get_mut(field).and_then(Value::as_object_mut) {
+            values.values_mut().filter(|value| **value != "").for_each(|value| *value = "***".into());
+        }
+    }
+    if let Some(annotations) = object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
+        annotations.remove(LAST_APPLIED);
+        if annotations.is_empty()
+            && let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut)
+        {
+            metadata.remove("annotations");
+        }
+    }
+}
+
+/// How many bytes a base64 text stands for.
+pub fn decoded_length(base64: &str) -> usize {
+    let digits = base64.bytes().filter(|byte| !matches!(byte, b'=' | b'\n' | b'\r')).count();
+    digits * 3 / 4
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{decoded_length, mask};
+
+    #[test]
+    fn values_go_and_keys_stay() {
+        let mut secret = json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": "x", "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{\"data\":\"c2VjcmV0\"}"}},
+            "data": {"password": "c2VjcmV0", "empty": ""}, "stringData": {"token": "secret"},
+        });
+        mask(&mut secret);
+        assert_eq!(
+            secret,
+            json!({
+                "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"},
+                "data": {"password": "***", "empty": ""}, "stringData": {"token": "***"},
+            })
+        );
+    }
+
+    #[test]
+    fn other_kinds_stay_as_they_are() {
+        let mut map = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "b"}});
+        mask(&mut map);
+        assert_eq!(map["data"]["a"], "b");
+    }
+
+    #[test]
+    fn lengths_are_those_of_the_bytes() {
+        for (base64, expected) in [("", 0), ("YQ==", 1), ("YWI=", 2), ("YWJj", 3), ("c2VjcmV0", 6)] {
+            assert_eq!(decoded_length(base64), expected);
+        }
+    }
+}

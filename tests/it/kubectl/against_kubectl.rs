@@ -1,0 +1,296 @@
+//! The same commands, by the real kubectl over HTTP and by ours within the process, on the same recorded clusters.
+
+use std::{path::Path, process::Stdio};
+
+use kubertnetes::{
+    cluster::{
+        Cluster,
+        kubectl::{Output, parse},
+    },
+    redact::Redacted,
+};
+use tokio::{net::TcpListener, process::Command};
+
+use crate::support;
+
+/// Every form of `get`, and `logs`. `{ns}`, `{pod}` and so on stand for what each recorded cluster has.
+const COMMANDS: &[&str] = &[
+    "get pods",
+    "get pods -A",
+    "get po -n {ns}",
+    "get pods -n {ns} -o wide",
+    "get pods -A -o wide",
+    "get pods -n {ns} --show-labels",
+    "get pods -n {ns} --no-headers",
+    "get pods -A --no-headers -o wide",
+    "get pods -n {ns} -L app,app.kubernetes.io/name",
+    "get pods -n {ns} -L app --show-labels -A",
+    "get pods -n {ns} -o name",
+    "get pods -A -o name",
+    "get pods -n {ns} -o yaml",
+    "get pods -n {ns} -o json",
+    "get pod {pod} -n {ns}",
+    "get pod {pod} -n {ns} -o wide --no-headers",
+    "get pod {pod} -n {ns} -o yaml",
+    "get pod {pod} -n {ns} -o json",
+    "get pod {pod} -n {ns} -o name",
+    "get pod/{pod} -n {ns} --show-kind",
+    "get pod {pod} nope -n {ns}",
+    "get pod {pod} nope -n {ns} -o yaml",
+    "get pod nope -n {ns}",
+    "get pod nope -n {ns} -o yaml",
+    "get pod nope -n {ns} --ignore-not-found",
+    "get pod nope -n {ns} --ignore-not-found -o json",
+    "get pods -n nowhere",
+    "get pods -n nowhere -o yaml",
+    "get pods -n nowhere -o name",
+    "get pods -n nowhere --ignore-not-found",
+    "get pods,svc -n {ns}",
+    "get pods,services,deploy -n {ns} -o wide",
+    "get po,svc -n {ns} -o name",
+    "get deploy,rs -A",
+    "get deploy,nodes -A -o wide",
+    "get svc,pods -n {ns} -o yaml",
+    "get all -n {ns}",
+    "get all -A",
+    "get all -n nowhere",
+    "get deployments.apps -n {ns} -o yaml",
+    "get deploy.v1.apps -n {ns}",
+    "get Deployment -n {ns} -o wide",
+    "get hpa -A",
+    "get ep -A",
+    "get endpointslices -A -o wide",
+    "get cm -n {ns}",
+    "get cm -n {ns} -o yaml",
+    "get secrets -A",
+    "get sa -n {ns} -o wide",
+    "get nodes",
+    "get nodes -o wide",
+    "get nodes -o yaml",
+    "get nodes -o json",
+    "get node/{node} --show-labels",
+    "get no {node} -o jsonpath='{.status.capacity}'",
+    "get ns",
+    "get ns {ns} -o yaml",
+    "get pv,pvc -A",
+    "get sc",
+    "get ingress,ingressclass -A",
+    "get netpol,quota,limits,pdb -A",
+    "get jobs,cronjobs -A",
+    "get crd",
+    "get clusterroles",
+    "get clusterrole system:node -o yaml",
+    "get clusterrolebindings -o wide",
+    "get roles,rolebindings -A",
+    "get priorityclasses -o yaml",
+    "get leases -A",
+    "get apiservices",
+    "get events -n {ns}",
+    "get events -n {ns} -o wide",
+    "get events -A",
+    "get events -n {ns} --field-selector type=Warning",
+    "get events -n {ns} --field-selector involvedObject.name={pod},type!=Normal",
+    "get events -n {ns} -o yaml",
+    "get events -n {ns} -o json",
+    "get pods -n {ns} --field-selector=status.phase=Running",
+    "get pods -A --field-selector spec.nodeName={node} -o name",
+    "get pods -A --field-selector metadata.namespace={ns}",
+    "get pods -n {ns} -l 'app in (nope, {app})' --show-labels",
+    "get pods -A -l app -o name",
+    "get pods -A -l '!app' -o name",
+    "get pods -n {ns} -l app={app} -o wide",
+    "get pods -n {ns} -l app=nope",
+    "get pods -n {ns} -l app=nope -o json",
+    "get pods -n {ns} --sort-by=.metadata.name",
+    "get ns --sort-by=metadata.name --no-headers",
+    "get cm -A --sort-by '{.metadata.uid}'",
+    "get pods -A --sort-by=.metadata.uid -o name",
+    "get svc -A --sort-by=.metadata.uid -o yaml",
+    "get pods -n {ns} -o jsonpath='{.items[*].metadata.name}'",
+    r#"get pods -A -o jsonpath='{range .items[*]}{.metadata.namespace}/{.metadata.name}{"\t"}{.status.phase}{"\n"}{end}'"#,
+    r#"get pods -A -o jsonpath='{range .items[*]}{.metadata.name}{": "}{range .spec.containers[*]}{.name}={.image},{end}{"\n"}{end}'"#,
+    r#"get pods -A -o jsonpath="{.items[?(@.status.phase=='Running')].metadata.name}""#,
+    r#"get pod {pod} -n {ns} -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}'"#,
+    "get pod {pod} -n {ns} -o jsonpath='{.metadata.labels}'",
+    "get pod {pod} -n {ns} -o jsonpath='{.status.containerStatuses}'",
+    "get pod {pod} -n {ns} -o jsonpath='{.spec.containers[0].image} {.nope} {.spec.nope.deeper[*]}'",
+    "get pod {pod} -n {ns} -o jsonpath='{.spec.containers[*].name}{.spec.containers[-1:].image}'",
+    "get pod {pod} -n {ns} -o jsonpath-as-json='{.spec.containers[*].image}'",
+    "get node {node} -o jsonpath='{..hostname}'",
+    r"get node {node} -o jsonpath='{.metadata.labels.kubernetes\.io/hostname}'",
+    "get nodes -o jsonpath='{.items[0].status.addresses[*].address}'",
+    "get nodes -o jsonpath='{.items[*].status.images[0,1].sizeBytes}'",
+    "get pods -A -o custom-columns=NS:.metadata.namespace,NAME:.metadata.name,IP:.status.podIP,WHY:.status.reason",
+    "get pods -n {ns} -o custom-columns=NAME:metadata.name,C:spec.containers[*].name,R:.status.containerStatuses[*].restartCount --no-headers",
+    "get pods -n {ns} -o 'custom-columns=L:.metadata.labels,S:.spec.securityContext'",
+    "get svc -n {ns} -o custom-columns=NAME:.metadata.name,PORTS:.spec.ports",
+    "get pods -n nowhere -o custom-columns=NAME:.metadata.name",
+    "get deploy,svc -n {ns} -o custom-columns=K:.kind,N:.metadata.name",
+    "get foo",
+    "get foo,pods",
+    "get pods.apps",
+    "get deploy nope -n {ns}",
+    "get svc/nope pod/{pod} -n {ns}",
+    "get deploy/nope rs/nope -n {ns}",
+    "get pods -l 'a=='",
+    "get pods -l 'a in b'",
+    "get pods --field-selector nope=x",
+    "get pods -n {ns} --show-managed-fields -o yaml",
+    "get --namespace={ns} pods --output=wide --chunk-size=2",
+    "logs {pod} -n {ns} -c {container} --tail=-1",
+    "logs {pod} -n {ns} -c {container} --tail=3",
+    "logs {pod} -n {ns} -c {container} --tail=0",
+    "logs pod/{pod} -n {ns} -c {container} --tail=5 --timestamps",
+    "logs {pod} -n {ns} -c {container} --tail=5 --prefix",
+    "logs {pod} -n {ns} {container} --tail=1",
+    "logs {pod} -n {ns} --tail=7",
+    "logs {pod} -n {ns} -c {container} -p --tail=20",
+    "logs {pod} -n {ns} -c {container} --tail=20 --limit-bytes=50",
+    "logs {pod} -n {ns} -c {container} --since-time=2026-01-01T00:00:00Z --tail=4",
+    "logs nope -n {ns}",
+    "logs deploy/nope -n {ns}",
+    "logs -l app=nope -n {ns}",
+    "logs -l app={app} -n {ns} -c {container} --tail=2 --prefix --timestamps",
+];
+
+/// Faults that leave different things behind, in the numbers of their scenarios; `None` is the practice cluster.
+const CLUSTERS: &[Option<&str>] = &[
+    None,
+    Some("004"),
+    Some("010"),
+    Some("017"),
+    Some("019"),
+    Some("040"),
+    Some("048"),
+    Some("055"),
+    Some("058"),
+];
+
+/// A recorded cluster, served, and what it has.
+struct Served {
+    port: u16,
+    ours: Cluster,
+    cache: tempfile::TempDir,
+    words: Vec<(&'static str, String)>,
+}
+
+impl Served {
+    async fn start(number: Option<&str>) -> Option<Self> {
+        let ours = match number {
+            None => support::cluster::practice(),
+            Some(number) => support::cluster::scenario(number)?,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(ours.snapshot().unwrap().clone().serve(listener));
+        let mut served = Self { port, ours, cache: tempfile::tempdir().unwrap(), words: Vec::new() };
+        served.words = served.look_around().await;
+        Some(served)
+    }
+
+    /// The names that the commands speak of: of the first pod that is the scenario's own.
+    async fn look_around(&self) -> Vec<(&'static str, String)> {
+        let system = ["kube-system", "edge-system", "kube-public", "kube-node-lease"];
+        let pods = self.run("get pods -A -o jsonpath='{range .items[*]}{.metadata.namespace} {.metadata.name} {.spec.containers[0].name} {.metadata.labels.app}{\"\\n\"}{end}'").await;
+        let pods = pods.stdout.as_str().to_owned();
+        let pod =
+            pods.lines().find(|line| !system.contains(&line.split(' ').next().unwrap())).expect("a pod");
+        let fields: Vec<&str> = pod.split(' ').collect();
+        let node = self.run("get nodes -o jsonpath='{.items[0].metadata.name}'").await.stdout;
+        ["{ns}", "{pod}", "{container}", "{app}", "{node}"]
+            .into_iter()
+            .zip(fields.into_iter().map(Into::into).chain([node.as_str().to_owned()]))
+            .collect()
+    }
+
+    fn fill(&self, line: &str) -> String {
+        self.words.iter().fold(line.to_owned(), |line, (word, value)| line.replace(word, value))
+    }
+
+    async fn run(&self, line: &str) -> Output {
+        self.ours.kubectl(&parse(line).unwrap_or_else(|refusal| panic!("{line}: {refusal}"))).await
+    }
+
+    /// What the real kubectl says, masked as ours is. A shell splits the line.
+    async fn real(&self, line: &str) -> Output {
+        let ran = Command::new("sh")
+            .arg("-c")
+            .arg(format!(
+                "exec kubectl --server=http://127.0.0.1:{} --cache-dir={} {line}",
+                self.port,
+                self.cache.path().display()
+            ))
+            .env("KUBECONFIG", "/dev/null")
+            .env("HOME", self.cache.path())
+            .stdin(Stdio::null())
+            .output()
+            .await
+            .unwrap();
+        let text = |bytes: &[u8]| Redacted::new(String::from_utf8_lossy(bytes));
+        Output { stdout: text(&ran.stdout), stderr: text(&ran.stderr), code: ran.status.code().unwrap_or(-1) }
+    }
+}
+
+/// Whether the real kubectl is here; says by name which test was left out otherwise.
+fn has_kubectl() -> bool {
+    let there = std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|folder| Path::new(&folder).join("kubectl").exists())
+    });
+    if !there {
+        support::left_out("kubectl is not installed");
+    }
+    there
+}
+
+/// The first line in which the two differ.
+fn difference(ours: &str, real: &str) -> Option<String> {
+    if ours == real {
+        return None;
+    }
+    let (mut a, mut b) = (ours.split('\n'), real.split('\n'));
+    for line in 1.. {
+        let (a, b) = (a.next(), b.next());
+        if a != b {
+            return Some(format!("  line {line}\n    ours {a:?}\n    real {b:?}"));
+        }
+    }
+    None
+}
+
+fn sorted(text: &str) -> String {
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    lines.join("\n")
+}
+
+#[tokio::test]
+async fn get_and_logs_equal_kubectl_byte_for_byte() {
+    if !has_kubectl() {
+        return;
+    }
+    let mut wrong = Vec::new();
+    let mut compared = 0;
+    for number in CLUSTERS {
+        let Some(served) = Served::start(*number).await else { continue };
+        for line in COMMANDS {
+            let line = served.fill(line);
+            let (ours, real) = tokio::join!(served.run(&line), served.real(&line));
+            compared += 1;
+            // kubectl reads the logs of several pods in no order.
+            let out = |output: &Output| {
+                if line.starts_with("logs -l") { sorted(&output.stdout) } else { output.stdout.to_string() }
+            };
+            let parts = [
+                difference(&out(&ours), &out(&real)),
+                difference(&ours.stderr, &real.stderr),
+                (ours.code != real.code).then(|| format!("  code: ours {}, real {}", ours.code, real.code)),
+            ];
+            let parts: Vec<String> = parts.into_iter().flatten().collect();
+            if !parts.is_empty() {
+                wrong.push(format!("{} $ kubectl {line}\n{}", served.ours.name(), parts.join("\n")));
+            }
+        }
+    }
+    assert!(compared >= COMMANDS.len());
+    assert!(wrong.is_empty(), "{} of {compared} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
