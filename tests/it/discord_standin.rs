@@ -1,6 +1,8 @@
 //! The stand-in for Discord, by itself: a small client of our own, and the library's.
 
+mod faults;
 mod gateway;
+mod interactions;
 mod library;
 mod limits;
 mod messages;

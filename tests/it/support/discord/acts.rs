@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 use super::{
     clock::Id,
     gateway::{DIRECT_MESSAGES, Event, GUILD_MESSAGES, GUILDS},
+    message::{Attachment, Message, Version},
     multipart::Upload,
     objects::{text, without_nulls},
-    world::{Attachment, Channel, Kind, Message, Version, World},
+    world::{Channel, Kind, World},
 };
 
 impl World {
@@ -143,7 +144,7 @@ impl World {
         }
         for file in files {
             let id = self.clock.next_id();
-            let (name, media, bytes) = (file.name.clone(), file.media.clone(), file.bytes.clone());
+            let (name, media, bytes) = (name_of(file, body), file.media.clone(), file.bytes.clone());
             message.attachments.push(Attachment { id, name, media, bytes });
         }
         self.find_mentions(message, body.get("allowed_mentions"));
@@ -175,6 +176,15 @@ impl World {
         message.mentions = mentions;
         message.mention_roles = roles;
     }
+}
+
+/// A file's name, as the request's list of files has it or else the form.
+fn name_of(file: &Upload, body: &Value) -> String {
+    let number = file.number.parse::<u64>().ok();
+    let numbered =
+        |one: &&Value| one["id"] == file.number.as_str() || number.is_some() && one["id"].as_u64() == number;
+    let listed = body["attachments"].as_array().into_iter().flatten().find(numbered);
+    listed.and_then(|one| one["filename"].as_str()).unwrap_or(&file.name).to_owned()
 }
 
 /// The ids in marks like `<@1>`, each once.

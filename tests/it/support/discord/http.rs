@@ -1,34 +1,22 @@
 //! The REST side's door: reads a request, lets it go wrong if the test wants that, asks the world, answers.
 
-use std::{
-    io,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
     body::Body,
-    extract::{ConnectInfo, Request, State, connect_info::Connected},
+    extract::{ConnectInfo, Request, State},
     response::Response,
-    serve::{IncomingStream, Listener},
 };
 use bytes::Bytes;
 use http::request::Parts;
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
-};
+use tokio::net::TcpListener;
 
 use super::{
     Shared,
     faults::Effect,
+    line::{Cut, Door},
     multipart,
     rates::Standing,
     record::{Check, Recorded, Shape},
@@ -60,7 +48,7 @@ async fn take(
     let (latency, effect) = shared.change(|world| (world.faults.latency, world.faults.take(&asked.recorded)));
     tokio::time::sleep(latency + if let Some(Effect::Slow(by)) = effect { by } else { Duration::ZERO }).await;
     shared.change(|world| world.answer(&mut asked, effect)).unwrap_or_else(|| {
-        cut.0.store(true, Ordering::Release);
+        cut.end();
         plain(500)
     })
 }
@@ -267,6 +255,11 @@ fn respond(reply: &Reply, standing: &Standing) -> Response {
         }
     }
     match &reply.body {
+        // What stands before Discord answers in its own way.
+        _ if (502..=504).contains(&reply.status) => {
+            let page = format!("<html><body><h1>{}</h1></body></html>", reply.status);
+            response.header("Content-Type", "text/html").body(Body::from(page))
+        }
         Some(body) => response.header("Content-Type", "application/json").body(Body::from(body.to_string())),
         None => response.body(Body::empty()),
     }
@@ -274,7 +267,7 @@ fn respond(reply: &Reply, standing: &Standing) -> Response {
 }
 
 impl Reply {
-    /// A failure on Discord's side, as it or what stands before it answers.
+    /// A failure on Discord's side.
     fn failing(status: u16) -> Self {
         Self {
             status,
@@ -286,66 +279,5 @@ impl Reply {
         let message = "You are being rate limited.";
         let body = json!({ "message": message, "retry_after": retry_after, "global": global, "code": 0 });
         Self { status: 429, body: Some(body) }
-    }
-}
-
-/// A connection's handle to end it.
-#[derive(Debug, Clone)]
-struct Cut(Arc<AtomicBool>);
-
-/// Takes connections that can be ended at any moment.
-struct Door(TcpListener);
-
-/// One connection.
-struct Line {
-    stream: TcpStream,
-    cut: Cut,
-}
-
-impl Listener for Door {
-    type Io = Line;
-    type Addr = std::net::SocketAddr;
-
-    async fn accept(&mut self) -> (Line, Self::Addr) {
-        let (stream, from) = Listener::accept(&mut self.0).await;
-        let _ = stream.set_nodelay(true);
-        (Line { stream, cut: Cut(Arc::default()) }, from)
-    }
-
-    fn local_addr(&self) -> io::Result<Self::Addr> {
-        self.0.local_addr()
-    }
-}
-
-impl Connected<IncomingStream<'_, Door>> for Cut {
-    fn connect_info(stream: IncomingStream<'_, Door>) -> Self {
-        stream.io().cut.clone()
-    }
-}
-
-impl AsyncRead for Line {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        into: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, into)
-    }
-}
-
-impl AsyncWrite for Line {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.cut.0.load(Ordering::Acquire) {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-        }
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -22,6 +22,9 @@ pub mod gateway;
 mod http;
 pub mod interactions;
 mod limits;
+mod line;
+pub mod message;
+mod mischief;
 mod multipart;
 mod objects;
 pub mod people;
@@ -30,6 +33,7 @@ mod rates;
 pub mod record;
 mod render;
 mod rest;
+pub mod server;
 mod spec;
 pub mod world;
 
@@ -40,7 +44,6 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
 use tokio::{
     net::TcpListener,
     sync::{oneshot, watch},
@@ -50,8 +53,10 @@ pub use self::{
     builder::{Builder, Settings},
     clock::Id,
     faults::Effect,
+    message::Message,
     record::Recorded,
-    world::{Channel, Message, World},
+    server::Home,
+    world::{Channel, World},
 };
 
 /// How long a test waits for something, unless it says otherwise.
@@ -207,40 +212,6 @@ impl Discord {
     /// Moves the stand-in's clock on, which the windows of nonces, interactions and rate limits go by.
     pub fn advance(&self, by: Duration) {
         self.change(|world| world.clock.advance(by));
-    }
-
-    /// The next `times` requests that match go wrong.
-    pub fn fail_next(
-        &self,
-        times: usize,
-        matches: impl FnMut(&Recorded) -> bool + Send + 'static,
-        effect: Effect,
-    ) {
-        self.change(|world| world.faults.plan(times, Box::new(matches), effect));
-    }
-
-    /// The next answer to a request that matches is changed before it is sent.
-    pub fn mangle_next(
-        &self,
-        matches: impl FnMut(&Recorded) -> bool + Send + 'static,
-        change: impl FnMut(&mut Value) + Send + 'static,
-    ) {
-        self.change(|world| world.faults.plan_mangle(Box::new(matches), Box::new(change)));
-    }
-
-    /// Nothing that was planned goes wrong any more.
-    pub fn heal(&self) {
-        self.change(|world| world.faults.clear());
-    }
-
-    /// Every request takes this much longer.
-    pub fn latency(&self, latency: Duration) {
-        self.change(|world| world.faults.latency = latency);
-    }
-
-    /// For this long every request of the bot is answered with a global 429.
-    pub fn close_for(&self, span: Duration) {
-        self.change(|world| world.rates.closed_until_ms = world.clock.now_ms() + clock::millis(span));
     }
 
     /// What went over the wire and must not: what the specification does not allow, in requests, answers and events,

@@ -4,8 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::{
     clock::{Id, stamp},
+    message::{Attachment, HAS_THREAD, Message},
     permission,
-    world::{Attachment, Channel, Guild, HAS_THREAD, Kind, Member, Message, Role, World},
+    world::{Channel, Guild, Kind, Member, Role, World},
 };
 
 /// Marks an application that may read what people write (the form for fewer than a hundred servers).

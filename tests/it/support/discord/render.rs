@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::{
     clock::Id,
-    world::{HAS_THREAD, LOADING, Message, World},
+    message::{HAS_THREAD, LOADING, Message},
+    world::World,
 };
 
 impl World {

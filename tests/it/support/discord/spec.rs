@@ -38,6 +38,8 @@ fn amend(document: &mut Value) {
     for name in ["Create", "Update"] {
         let request = &mut schemas[format!("ApplicationCommand{name}Request")];
         request["properties"]["default_member_permissions"]["type"] = json!(["integer", "string", "null"]);
+        // In the documentation, and in the answers.
+        request["properties"]["nsfw"] = json!({ "type": ["boolean", "null"] });
     }
     // The code of a single mistake is a word, only that of the whole answer is a number.
     schemas["InnerErrors"]["properties"]["_errors"]["items"] = json!({
@@ -177,10 +179,10 @@ impl Spec {
     fn unknown_fields(&self, schema: &Value, value: &Value) -> Vec<String> {
         match value {
             Value::Array(items) => {
-                let schemas = self.parts(schema);
-                let inside = schemas.iter().find_map(|part| part.get("items"));
-                let inside = inside.unwrap_or(&Value::Null);
-                items.iter().flat_map(|item| self.unknown_fields(inside, item)).collect()
+                let parts = self.parts(schema);
+                let inside: Vec<_> = parts.iter().filter_map(|part| part.get("items")).collect();
+                let inside = json!({ "anyOf": inside });
+                items.iter().flat_map(|item| self.unknown_fields(&inside, item)).collect()
             }
             Value::Object(fields) => {
                 let parts = self.parts(schema);

@@ -10,9 +10,10 @@ use crate::support::discord::{
     clock::{Id, millis},
     interactions::Interaction,
     limits::{self, Form},
+    message::{EPHEMERAL, LOADING, Message},
     multipart::Upload,
     objects::text,
-    world::{EPHEMERAL, LOADING, Message, World},
+    world::World,
 };
 
 pub fn answer(world: &mut World, call: &Call) -> Answer {

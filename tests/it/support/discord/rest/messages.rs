@@ -7,10 +7,11 @@ use crate::support::discord::{
     clock::{Id, made_ms, millis},
     gateway::Event,
     limits::{self, Form},
+    message::Message,
     multipart::Upload,
     objects::text,
     permission,
-    world::{Channel, Message, World},
+    world::{Channel, World},
 };
 
 /// The flags that a bot may set: no previews, no notification.

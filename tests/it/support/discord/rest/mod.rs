@@ -110,6 +110,7 @@ static ROUTES: &[Route] = &[
     route("POST", "/channels/{channel_id}/messages/{message_id}/threads", threads::from_message),
     route("POST", "/channels/{channel_id}/threads", threads::alone),
     route("GET", "/channels/{channel_id}/threads/archived/public", threads::archived),
+    route("PUT", "/channels/{channel_id}/thread-members/@me", threads::join),
     open("POST", "/interactions/{interaction_id}/{interaction_token}/callback", interactions::answer),
     open("POST", "/webhooks/{webhook_id}/{webhook_token}", interactions::follow_up),
     open("GET", "/webhooks/{webhook_id}/{webhook_token}/messages/@original", interactions::original),

@@ -6,8 +6,9 @@ use super::{Answer, Call, Refusal, Reply};
 use crate::support::discord::{
     clock::Id,
     limits::Form,
+    message::{HAS_THREAD, Message},
     permission,
-    world::{Channel, HAS_THREAD, Kind, Message, World},
+    world::{Channel, Kind, World},
 };
 
 pub fn from_message(world: &mut World, call: &Call) -> Answer {
@@ -158,4 +159,14 @@ pub fn archived(world: &mut World, call: &Call) -> Answer {
     let more = threads.len() > limit;
     threads.truncate(limit);
     Reply::ok(world.threads_json(&threads, more))
+}
+
+/// The bot hears of public threads without that; nothing else changes.
+pub fn join(world: &mut World, call: &Call) -> Answer {
+    let thread = world.reach(call.id(0))?;
+    match (thread.is_thread(), thread.archived) {
+        (false, _) => Err(Refusal::new(400, 50024, "Cannot execute action on this channel type")),
+        (true, true) => Err(Refusal::new(400, 50083, "Thread is archived")),
+        (true, false) => Reply::empty(),
+    }
 }
