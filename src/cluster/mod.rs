@@ -2,7 +2,10 @@
 
 mod connect;
 pub mod kubectl;
+mod look;
+mod names;
 mod reach;
+mod read;
 pub mod snapshot;
 pub mod state;
 

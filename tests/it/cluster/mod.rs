@@ -1,8 +1,10 @@
 //! Tests of the room `cluster`.
 
 mod logs;
+mod look;
 mod real_kubectl;
 mod recorded;
+mod troubled;
 
 use http::Request;
 use http_body_util::BodyExt;
