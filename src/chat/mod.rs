@@ -2,6 +2,7 @@
 //! agent, model, tools or cluster; what it needs of those it asks for by the traits here.
 
 pub mod deliver;
+pub mod discord;
 pub mod markdown;
 pub mod render;
 
