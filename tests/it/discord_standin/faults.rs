@@ -77,10 +77,12 @@ async fn requests_fail_as_planned_and_then_no_more() {
         discord.fail_next(1, |asked| asked.route() == CREATE, effect);
         assert_eq!(client.call("POST", &path, post("x", "x")).await.0, status);
     }
+    assert_eq!(client.call("POST", &path, post("x", "x")).await.0, 429, "it has to wait");
+    discord.advance(retry_after);
     assert_eq!(discord.posts(home.channel).len(), 0);
     client.ok("POST", &path, post("x", "x")).await;
     let statuses: Vec<_> = discord.requests().iter().map(|asked| asked.status).collect();
-    assert_eq!(statuses, [500, 503, 429, 200]);
+    assert_eq!(statuses, [500, 503, 429, 429, 200]);
     discord.assert_faithful();
 }
 

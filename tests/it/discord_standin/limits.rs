@@ -3,7 +3,7 @@
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-use super::{Client, edit, post};
+use super::{Client, edit, has_spec, post};
 use crate::support::discord::Discord;
 
 #[tokio::test]
@@ -16,7 +16,7 @@ async fn a_request_against_the_specification_is_a_violation() {
     wrong["embed"] = json!({});
     client.ok("POST", &path, wrong).await;
     let violations = discord.violations();
-    if crate::support::shared("discord/openapi.json").is_some() {
+    if has_spec() {
         assert_eq!(violations.len(), 2, "{violations:#?}");
         assert!(violations[0].contains("/tts"), "{violations:?}");
         assert!(violations[1].contains("`embed`"), "{violations:?}");
@@ -30,7 +30,7 @@ async fn an_answer_against_the_specification_is_a_violation() {
     discord.mangle_next(|asked| asked.method == "GET", |answer| answer["name"] = json!(7));
     client.get(&format!("/channels/{}", home.channel)).await;
     let violations = discord.violations();
-    if crate::support::shared("discord/openapi.json").is_some() {
+    if has_spec() {
         assert_eq!(violations.len(), 1, "{violations:#?}");
         assert!(violations[0].contains("answer 200"), "{violations:?}");
     }

@@ -184,7 +184,7 @@ fn name_of(file: &Upload, body: &Value) -> String {
     let numbered =
         |one: &&Value| one["id"] == file.number.as_str() || number.is_some() && one["id"].as_u64() == number;
     let listed = body["attachments"].as_array().into_iter().flatten().find(numbered);
-    listed.and_then(|one| one["filename"].as_str()).unwrap_or(&file.name).to_owned()
+    listed.and_then(|one| one["filename"].as_str()).unwrap_or(&file.name).replace(' ', "_")
 }
 
 /// The ids in marks like `<@1>`, each once.

@@ -13,7 +13,7 @@ pub enum Effect {
     Status(u16),
     /// It is done, and answered so all the same.
     StatusAfter(u16),
-    /// Answered with 429, nothing is done.
+    /// Answered with 429, nothing is done, and the limit stays exhausted for that long.
     RateLimited { retry_after: Duration, global: bool },
     /// The connection ends without an answer, nothing is done.
     DropBefore,

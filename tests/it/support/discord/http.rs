@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 
 use super::{
     Shared,
+    clock::millis,
     faults::Effect,
     line::{Cut, Door},
     multipart,
@@ -157,6 +158,8 @@ impl World {
             Some(Effect::DropBefore) => return (None, false),
             Some(Effect::Status(status)) => return (Some(Reply::failing(status)), false),
             Some(Effect::RateLimited { retry_after, global }) => {
+                let until = self.clock.now_ms() + millis(retry_after);
+                self.rates.close(&asked.recorded.route(), &asked.major(), global, until);
                 return (Some(Reply::too_many(retry_after.as_secs_f64(), global)), true);
             }
             _ => {}

@@ -74,10 +74,20 @@ impl Rates {
         Standing {
             bucket: bucket(route),
             limit: rate.limit,
-            remaining: rate.limit - window.used,
+            remaining: rate.limit.saturating_sub(window.used),
             reset_ms: window.ends_ms,
             reset_after_ms: window.ends_ms - now_ms,
             over,
+        }
+    }
+
+    /// Lets nothing more through for a while: this route, or everything.
+    pub fn close(&mut self, route: &str, major: &str, global: bool, until_ms: u64) {
+        if global {
+            self.closed_until_ms = until_ms;
+        } else {
+            let window = Window { ends_ms: until_ms, used: u64::MAX };
+            self.windows.insert((route.to_owned(), major.to_owned()), window);
         }
     }
 

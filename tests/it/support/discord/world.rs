@@ -1,6 +1,6 @@
 //! What there is: people, servers, channels, threads, messages, and what the bot did to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
@@ -123,6 +123,8 @@ pub struct World {
     pub channels: BTreeMap<Id, Channel>,
     /// By channel and message.
     pub messages: BTreeMap<(Id, Id), Message>,
+    /// The messages made under each nonce of late: channel and message, whether or not they are still there.
+    pub nonces: HashMap<String, (Id, Id)>,
     /// The commands registered everywhere.
     pub commands: Vec<Value>,
     pub interactions: BTreeMap<Id, Interaction>,
@@ -149,6 +151,7 @@ impl World {
             guilds: BTreeMap::new(),
             channels: BTreeMap::new(),
             messages: BTreeMap::new(),
+            nonces: HashMap::new(),
             commands: Vec::new(),
             interactions: BTreeMap::new(),
             typing: Vec::new(),

@@ -26,6 +26,9 @@ pub fn answer(world: &mut World, call: &Call) -> Answer {
     if after > millis(world.settings.answer_window) {
         return Err(Refusal::unknown("interaction"));
     }
+    if asked.kind != 4 {
+        world.open_to_write(&world.channels[&asked.channel])?;
+    }
     let (kind, data) = (call.body["type"].as_u64().unwrap_or_default(), &call.body["data"]);
     if !fits(asked.kind, kind) {
         let mut form = Form::default();
@@ -105,6 +108,7 @@ impl World {
         files: &[Upload],
     ) -> Result<Id, Refusal> {
         self.mind_manners("edit of an answer", body, false);
+        self.open_to_change(&self.channels[&asked.channel])?;
         let known = self.messages.get(&(asked.channel, id));
         let mut message = known.ok_or_else(|| Refusal::unknown("Message"))?.clone();
         limits::message(body, files)?;
@@ -171,6 +175,7 @@ pub fn follow_up(world: &mut World, call: &Call) -> Answer {
         world.edit_answer(&asked, id, &call.body, &call.files)?;
         return Reply::ok(world.message_json(&world.messages[&(asked.channel, id)]));
     }
+    world.open_to_write(&world.channels[&asked.channel])?;
     let id = world.answer_message(&asked, &call.body, &call.files)?;
     world.interactions.get_mut(&asked.id).unwrap().follow_ups.push(id);
     Reply::ok(world.message_json(&world.messages[&(asked.channel, id)]))

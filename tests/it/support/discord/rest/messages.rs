@@ -26,12 +26,11 @@ pub fn create(world: &mut World, call: &Call) -> Answer {
     if channel.recipient.is_some_and(|with| world.users[&with].dms_closed) {
         return Err(Refusal::new(403, 50007, "Cannot send messages to this user"));
     }
-    if channel.archived && channel.locked {
-        return Err(Refusal::new(400, 50083, "Thread is archived"));
-    }
+    world.open_to_write(&channel)?;
     let nonce = Some(call.body["nonce"].clone()).filter(|nonce| !nonce.is_null());
-    if let Some(same) = world.same_nonce(&channel, &call.body) {
-        let mut shown = world.message_json(&same);
+    if let Some((channel, id)) = world.same_nonce(&call.body) {
+        // A message that was deleted since is not made again either: the answer is that it is unknown.
+        let mut shown = world.message_json(world.message_at(channel, id)?);
         shown["nonce"] = json!(nonce);
         return Reply::ok(shown);
     }
@@ -45,6 +44,7 @@ pub fn create(world: &mut World, call: &Call) -> Answer {
     world.put_message(message.clone());
     let mut shown = world.message_json(&message);
     if let Some(nonce) = nonce {
+        world.nonces.extend(word(&nonce).map(|nonce| (nonce, (channel.id, id))));
         shown["nonce"] = nonce;
     }
     Reply::ok(shown)
@@ -85,12 +85,29 @@ impl World {
         Ok(())
     }
 
-    /// The message that was made under the same nonce a short while ago.
-    fn same_nonce(&self, channel: &Channel, body: &Value) -> Option<Message> {
+    /// The message that the bot made under the same nonce a short while ago, wherever that was.
+    fn same_nonce(&self, body: &Value) -> Option<(Id, Id)> {
         let nonce = word(&body["nonce"]).filter(|_| body["enforce_nonce"] == true)?;
         let since = self.clock.now_ms().saturating_sub(millis(self.settings.nonce_window));
-        let known = self.posts(channel.id).rev().take_while(|message| message.created_ms >= since);
-        known.filter(|message| message.nonce.as_ref().and_then(word).as_ref() == Some(&nonce)).last().cloned()
+        self.nonces.get(&nonce).copied().filter(|(_, id)| made_ms(*id) >= since)
+    }
+
+    /// Whether a thread takes messages of the bot.
+    pub fn open_to_write(&self, channel: &Channel) -> Result<(), Refusal> {
+        let above = self.permissions(channel) & permission::MANAGE_THREADS != 0;
+        match (channel.archived, channel.locked && !above) {
+            (true, true) => Err(Refusal::new(400, 50083, "Thread is archived")),
+            (false, true) => Err(Refusal::new(400, 160_005, "Thread is locked")),
+            (_, false) => Ok(()),
+        }
+    }
+
+    /// Whether messages there can be changed and removed.
+    pub fn open_to_change(&self, channel: &Channel) -> Result<(), Refusal> {
+        if channel.archived {
+            return Err(Refusal::new(400, 50083, "Thread is archived"));
+        }
+        self.open_to_write(channel)
     }
 
     fn refer(&self, message: &mut Message, channel: &Channel, reference: &Value) -> Result<(), Refusal> {
@@ -186,9 +203,7 @@ pub fn edit(world: &mut World, call: &Call) -> Answer {
     if message.author != world.bot {
         return Err(Refusal::new(403, 50005, "Cannot edit a message authored by another user"));
     }
-    if channel.archived {
-        return Err(Refusal::new(400, 50083, "Thread is archived"));
-    }
+    world.open_to_change(&channel)?;
     limits::message(&call.body, &call.files)?;
     world.may_hold(&channel, &call.body, &call.files)?;
     world.fill(&mut message, &call.body, &call.files);
@@ -201,8 +216,10 @@ pub fn edit(world: &mut World, call: &Call) -> Answer {
 }
 
 pub fn delete(world: &mut World, call: &Call) -> Answer {
-    let channel = world.reach(call.id(0))?.id;
-    let message = world.message_at(channel, call.id(1))?;
+    let channel = world.reach(call.id(0))?;
+    let message = world.message_at(channel.id, call.id(1))?;
+    world.open_to_change(channel)?;
+    let channel = channel.id;
     if message.author != world.bot {
         world.allowed(channel, permission::MANAGE_MESSAGES)?;
     }
