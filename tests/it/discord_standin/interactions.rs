@@ -64,11 +64,11 @@ async fn a_command_is_deferred_answered_and_followed_up() {
     quiet["flags"] = json!(64);
     let quiet = client.ok("POST", &webhook(&asked), quiet).await;
 
-    let (answered, all) = discord.read(|world| {
-        let asked = &world.interactions[&id];
-        (asked.answered, asked.follow_ups.len())
-    });
-    assert_eq!((answered, all), (Some(5), 2));
+    let known = discord.interaction(id);
+    assert_eq!((known.answered, known.follow_ups.len()), (Some(5), 2));
+    let hers = format!("{}/messages/{}", webhook(&asked), quiet["id"].as_str().unwrap());
+    assert_eq!(client.get(&hers).await.1["content"], "Only you know.");
+    assert_eq!(client.ok("PATCH", &hers, edit("Only you.")).await["flags"], 64);
     assert_eq!(discord.messages(home.channel).len(), 2, "the last is for one person only");
     let one = format!("/channels/{}/messages/{}", home.channel, quiet["id"].as_str().unwrap());
     assert_eq!(client.get(&one).await.1["code"], 10008);
@@ -77,8 +77,12 @@ async fn a_command_is_deferred_answered_and_followed_up() {
         "── #ops\n\
          kuBERTnetes ← Mira /diagnose pod (edited 1×)\n  Looking…\n\
          kuBERTnetes ← Mira /diagnose pod\n  Found it.\n\
-         kuBERTnetes ← Mira /diagnose pod (only Mira sees this)\n  Only you know.\n"
+         kuBERTnetes ← Mira /diagnose pod (only Mira sees this) (edited 1×)\n  Only you.\n"
     );
+    for gone in [&hers, &original] {
+        assert_eq!(client.send(client.request("DELETE", gone)).await.0, 204);
+        assert_eq!(client.get(gone).await.1["code"], 10008);
+    }
     discord.advance(Duration::from_secs(901));
     let late = client.call("PATCH", &original, edit("late")).await;
     assert_eq!((late.0, &late.1["code"]), (401, &json!(50027)));

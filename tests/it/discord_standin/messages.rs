@@ -88,13 +88,17 @@ async fn a_thread_hangs_on_its_message() {
     assert_eq!(thread["parent_id"], home.channel.to_string());
     assert_eq!(client.call("POST", &path, json!({ "name": "why" })).await.1["code"], 160_004);
     let inside = format!("/channels/{asked}/messages");
-    client.ok("POST", &inside, post("because", "n")).await;
+    let because = format!("because of <@{}> in <#{}>", home.person, home.channel);
+    client.ok("POST", &inside, post(&because, "n")).await;
     let kinds: Vec<_> = discord.messages(asked).iter().map(|message| message.kind).collect();
     assert_eq!(kinds, [21, 0]);
     let from = client.get(&format!("/channels/{}/messages/{asked}", home.channel)).await.1;
     assert_eq!(from["thread"]["name"], "why");
     assert_eq!(discord.threads()[0].kind, Kind::PublicThread);
-    assert_eq!(discord.render(asked), "── why (thread in #ops)\nMira\n  why?\nkuBERTnetes\n  because\n");
+    assert_eq!(
+        discord.render(asked),
+        "── why (thread in #ops)\nMira\n  why?\nkuBERTnetes\n  because of @Mira in #ops\n"
+    );
     let active = client.get(&format!("/guilds/{}/threads/active", home.guild)).await.1;
     assert_eq!(active["threads"][0]["id"], asked.to_string());
     discord.assert_faithful();

@@ -60,6 +60,11 @@ impl Discord {
         })
     }
 
+    /// What was asked, and how it was answered.
+    pub fn interaction(&self, id: Id) -> Interaction {
+        self.read(|world| world.interactions[&id].clone())
+    }
+
     /// What is offered while `typed` stands in the option `focused`: name and value of each choice. Panics if there
     /// is no answer in time.
     pub async fn autocomplete(

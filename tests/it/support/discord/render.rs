@@ -87,11 +87,17 @@ impl World {
         told.map_or_else(|| "(the message is gone)".to_owned(), |told| self.with_names(&told.content))
     }
 
+    /// Ids as the names that people see instead.
     fn with_names(&self, text: &str) -> String {
-        let named =
-            |text: String, (id, name): (&Id, &str)| text.replace(&format!("<@{id}>"), &format!("@{name}"));
-        let users = self.users.iter().map(|(id, user)| (id, user.name.as_str()));
-        users.fold(text.to_owned(), named)
+        let users = self.users.iter().map(|(id, user)| (format!("<@{id}>"), format!("@{}", user.name)));
+        let roles = self.guilds.values().flat_map(|guild| &guild.roles);
+        let roles = roles.map(|role| (format!("<@&{}>", role.id), format!("@{}", role.name)));
+        let channels = self
+            .channels
+            .values()
+            .map(|channel| (format!("<#{}>", channel.id), format!("#{}", channel.name)));
+        let all = users.chain(roles).chain(channels);
+        all.fold(text.to_owned(), |text, (mark, name)| text.replace(&mark, &name))
     }
 }
 
