@@ -1,8 +1,77 @@
 //! Rules over the state of a cluster: what is broken because of what. Pure; knows no API server, chat or model.
+//!
+//! A rule looks at the [`index::Index`] and writes [`draft::Draft`]s; [`causes`] turns them into findings: merged over
+//! the pods of a workload, symptoms linked to their causes, numbered. A new rule is a function in the file of its
+//! topic and a line in [`RULES`].
+
+mod admission;
+mod autoscaling;
+mod causes;
+mod certificates;
+mod complaints;
+mod config_refs;
+mod container_start;
+mod disruption;
+mod draft;
+#[cfg(test)]
+mod fixture;
+mod images;
+mod index;
+mod ingresses;
+mod jobs;
+mod logs;
+mod lookalike;
+mod network_policies;
+mod node_constraints;
+mod nodes;
+mod paths;
+mod patterns;
+mod peers;
+mod pods;
+mod probes;
+mod rbac;
+mod scheduling;
+mod services;
+mod settings;
+mod storage;
+mod wiring;
+mod workloads;
 
 use crate::{cluster::state::State, finding::Finding};
 
+use self::{draft::Draft, index::Index};
+
+/// One topic's rules: reads the index, writes what it found.
+type Rule = fn(&Index<'_>, &mut Vec<Draft>);
+
+/// Every rule. The order does not matter.
+const RULES: &[Rule] = &[
+    images::check,
+    container_start::check,
+    config_refs::check,
+    probes::check,
+    scheduling::check,
+    storage::check,
+    services::check,
+    ingresses::check,
+    admission::check,
+    workloads::check,
+    pods::check,
+    jobs::check,
+    autoscaling::check,
+    disruption::check,
+    nodes::check,
+    certificates::check,
+    wiring::check,
+    logs::check,
+];
+
 /// Everything that is wrong in `state`, root causes first and worst first, numbered `f1`, `f2`…
-pub fn analyze(_state: &State) -> Vec<Finding> {
-    Vec::new()
+pub fn analyze(state: &State) -> Vec<Finding> {
+    let index = Index::new(state);
+    let mut drafts = Vec::new();
+    for rule in RULES {
+        rule(&index, &mut drafts);
+    }
+    causes::conclude(drafts)
 }

@@ -1,0 +1,225 @@
+//! HorizontalPodAutoscalers that cannot do their work. Knows the conditions of their controller.
+
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+
+use crate::finding::{Resource, Severity};
+
+use super::{
+    draft::Draft,
+    index::{Index, is_editable, kubectl_name, name, namespace},
+    lookalike::{akin, nearest},
+};
+
+/// An autoscaler whose target does not exist (`AbleToScale` false, `FailedGetScale`), or that gets no metrics
+/// (`ScalingActive` false): no metrics API in the cluster, containers without the request that a utilization is a share
+/// of, or a broken adapter (concept "Horizontal Pod Autoscaling"). `ScalingDisabled` means that the target is scaled to
+/// 0 on purpose. A young autoscaler has no metrics yet.
+pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
+    for autoscaler in &index.state.autoscalers {
+        let conditions =
+            autoscaler.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
+        for condition in conditions.iter().filter(|condition| condition.status == "False") {
+            let why = condition.reason.as_deref().unwrap_or_default();
+            let said = condition.message.as_deref().unwrap_or_default();
+            let draft = match (condition.type_.as_str(), why) {
+                ("AbleToScale", "FailedGetScale") => Some(no_target(index, autoscaler)),
+                ("ScalingActive", "ScalingDisabled") => None,
+                ("ScalingActive", _) => no_metrics(index, autoscaler, said),
+                _ => None,
+            };
+            let source = format!("{} status.conditions[{}]", resource(autoscaler), condition.type_);
+            drafts.extend(
+                draft.map(|draft| {
+                    draft.evidence(source, format!("{why}: {said}")).seen_on(resource(autoscaler))
+                }),
+            );
+        }
+    }
+}
+
+fn resource(autoscaler: &HorizontalPodAutoscaler) -> Resource {
+    Resource::namespaced(
+        "HorizontalPodAutoscaler",
+        namespace(&autoscaler.metadata),
+        name(&autoscaler.metadata),
+    )
+}
+
+fn target(autoscaler: &HorizontalPodAutoscaler) -> Option<Resource> {
+    let target = &autoscaler.spec.as_ref()?.scale_target_ref;
+    Some(Resource::namespaced(&target.kind, namespace(&autoscaler.metadata), &target.name))
+}
+
+fn no_target(index: &Index<'_>, autoscaler: &HorizontalPodAutoscaler) -> Draft {
+    let itself = resource(autoscaler);
+    let target = target(autoscaler).unwrap_or_else(|| itself.clone());
+    let space = namespace(&autoscaler.metadata);
+    let same_kind: Vec<&str> = index
+        .workloads()
+        .iter()
+        .filter(|workload| workload.namespace() == space && workload.resource.kind == target.kind)
+        .map(|workload| workload.resource.name.as_str())
+        .collect();
+    let named_alike = same_kind.iter().copied().find(|known| *known == itself.name);
+    let meant = nearest(&target.name, same_kind.iter().copied())
+        .or(named_alike)
+        .or_else(|| same_kind.iter().copied().find(|known| akin(known, &target.name)));
+    let similar = meant.map(|meant| format!("; {} `{meant}` does", target.kind)).unwrap_or_default();
+    let sentence = format!(
+        "HorizontalPodAutoscaler `{}` scales {} `{}`, which does not exist{similar}.",
+        itself.name, target.kind, target.name
+    );
+    let draft = Draft::cause("hpa_target_not_found", Severity::Warning, &itself, sentence)
+        .evidence(format!("{itself} spec.scaleTargetRef.name"), &target.name);
+    match meant {
+        Some(meant) => draft.fix(
+            format!("Point it at `{meant}`."),
+            format!("kubectl -n {space} patch hpa {} --type merge -p '{{\"spec\":{{\"scaleTargetRef\":{{\"name\":\"{meant}\"}}}}}}'", itself.name),
+        ),
+        None => draft.fix("Point it at a workload that exists, or delete it.", ""),
+    }
+}
+
+fn no_metrics(index: &Index<'_>, autoscaler: &HorizontalPodAutoscaler, said: &str) -> Option<Draft> {
+    let itself = resource(autoscaler);
+    let target = target(autoscaler)?;
+    if said.contains("missing request for") {
+        return Some(missing_request(index, &itself, &target, said));
+    }
+    let absent = said.contains("unable to fetch metrics from resource metrics API")
+        && (!index.state.has_metrics_api
+            || said.contains("could not find the requested resource")
+            || said.contains("unable to handle the request"));
+    if absent {
+        let resource = Resource::global("APIService", "v1beta1.metrics.k8s.io");
+        let sentence = format!(
+            "The cluster serves no resource metrics API (`metrics.k8s.io`), so HorizontalPodAutoscaler `{}` cannot scale.",
+            itself.name
+        );
+        return Some(
+            Draft::cause("metrics_api_missing", Severity::Warning, &resource, sentence)
+                .hurts(&itself)
+                .fix("Install metrics-server, or repair it.", "kubectl apply -f https://github.com/kubernetes-sigs/metrics-server/releases/latest/download/components.yaml")
+                .risk("It is a component of the whole cluster."),
+        );
+    }
+    let young = said.contains("did not receive metrics")
+        && index.object_age(&autoscaler.metadata) < jiff::SignedDuration::from_mins(3);
+    if young {
+        return None;
+    }
+    let sentence = format!("HorizontalPodAutoscaler `{}` gets no metrics and does not scale.", itself.name);
+    Some(Draft::cause("hpa_metrics_unavailable", Severity::Warning, &itself, sentence).likely())
+}
+
+/// A utilization is a share of the request, so every container of the target needs one.
+fn missing_request(index: &Index<'_>, itself: &Resource, target: &Resource, said: &str) -> Draft {
+    let mut words = said.split("missing request for ").nth(1).unwrap_or_default().split_whitespace();
+    let what = words.next().unwrap_or("cpu");
+    let container = words.skip_while(|word| *word != "container").nth(1);
+    let named = container.map(|container| format!("Container `{container}` of ")).unwrap_or_default();
+    let sentence = format!(
+        "{named}{} `{}` has no {what} request, which HorizontalPodAutoscaler `{}` needs to compute a utilization.",
+        target.kind, target.name, itself.name
+    );
+    let amount = if what == "memory" { "128Mi" } else { "100m" };
+    let only = container.map(|container| format!(" -c {container}")).unwrap_or_default();
+    let command = format!(
+        "kubectl -n {} set resources {}{only} --requests={what}={amount}",
+        target.namespace.as_deref().unwrap_or_default(),
+        kubectl_name(target)
+    );
+    let command = if is_editable(target) { command } else { String::new() };
+    let known = index.workload(target).map(|workload| {
+        let containers = workload.pod.containers.iter();
+        containers
+            .map(|container| {
+                let requests = container.resources.as_ref().and_then(|resources| resources.requests.as_ref());
+                let requests = requests.map(|all| {
+                    all.iter().map(|(key, value)| format!("{key}={}", value.0)).collect::<Vec<_>>().join(",")
+                });
+                format!("{}: {}", container.name, requests.unwrap_or_else(|| "(none)".to_owned()))
+            })
+            .collect::<Vec<_>>()
+            .join("; ")
+    });
+    let draft =
+        Draft::cause("hpa_target_missing_requests", Severity::Warning, target, sentence).hurts(itself);
+    let draft = known
+        .map(|known| {
+            draft
+                .clone()
+                .evidence(format!("{target} spec.template.spec.containers[].resources.requests"), known)
+        })
+        .unwrap_or(draft);
+    draft.fix(format!("Give it a {what} request, near what it uses."), command)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::fixture::{deployment, findings, roots, running};
+
+    fn case(target: &str, condition: &Value) -> Vec<Value> {
+        let mut objects = deployment(&json!({}), &running(true), &json!({}));
+        objects.push(json!({"kind": "HorizontalPodAutoscaler", "metadata": {"name": "web", "creationTimestamp": "2026-01-02T02:00:00Z"},
+            "spec": {"maxReplicas": 3, "scaleTargetRef": {"kind": "Deployment", "name": target}}, "status": {"desiredReplicas": 0, "conditions": [condition]}}));
+        objects
+    }
+
+    #[test]
+    fn conditions() {
+        let active = |status: &str, reason: &str, said: &str| json!({"type": "ScalingActive", "status": status, "reason": reason, "message": said});
+        for (target, condition, expected) in [
+            (
+                "webs",
+                json!({"type": "AbleToScale", "status": "False", "reason": "FailedGetScale", "message": "not found"}),
+                vec!["hpa_target_not_found HorizontalPodAutoscaler shop/web"],
+            ),
+            (
+                "web",
+                active(
+                    "False",
+                    "FailedGetResourceMetric",
+                    "unable to fetch metrics from resource metrics API: the server could not find the requested resource",
+                ),
+                vec!["metrics_api_missing APIService v1beta1.metrics.k8s.io"],
+            ),
+            (
+                "web",
+                active(
+                    "False",
+                    "FailedGetResourceMetric",
+                    "failed to get cpu utilization: missing request for cpu in container app of Pod web-1",
+                ),
+                vec!["hpa_target_missing_requests Deployment shop/web"],
+            ),
+            (
+                "web",
+                active(
+                    "False",
+                    "ScalingDisabled",
+                    "scaling is disabled since the replica count of the target is zero",
+                ),
+                vec![],
+            ),
+            ("web", active("True", "ValidMetricFound", ""), vec![]),
+        ] {
+            assert_eq!(roots(case(target, &condition)), expected, "{condition}");
+        }
+    }
+
+    #[test]
+    fn the_request_is_set_on_the_container() {
+        let said = "failed to get cpu utilization: missing request for cpu in container app of Pod web-1";
+        let found = findings(case(
+            "web",
+            &json!({"type": "ScalingActive", "status": "False", "reason": "FailedGetResourceMetric", "message": said}),
+        ));
+        assert_eq!(
+            found[0].fix.as_ref().unwrap().command.as_str(),
+            "kubectl -n shop set resources deployment/web -c app --requests=cpu=100m"
+        );
+    }
+}

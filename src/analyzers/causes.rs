@@ -1,0 +1,137 @@
+//! Turns drafts into findings: one per fault, symptoms linked to their causes, roots and the worst first, numbered.
+//! Knows no rule.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::finding::{Finding, FindingId};
+
+use super::draft::{Draft, Rank};
+
+/// How many quotes a finding keeps after pods were merged: enough to see that it is not one pod's quirk.
+const EVIDENCE_KEPT: usize = 6;
+
+/// The findings that the drafts amount to.
+pub(super) fn conclude(drafts: Vec<Draft>) -> Vec<Finding> {
+    let drafts = merge(drafts);
+    let links = reduce(&link(&drafts));
+    number(drafts, &links)
+}
+
+/// One draft per code, resource, container and matter: the pods of a workload fail alike, and a missing Secret is
+/// missing once however many workloads miss it.
+fn merge(drafts: Vec<Draft>) -> Vec<Draft> {
+    let mut places = BTreeMap::new();
+    let mut merged: Vec<Draft> = Vec::new();
+    for draft in drafts {
+        let finding = &draft.finding;
+        let key =
+            (finding.code.clone(), finding.resource.clone(), finding.container.clone(), draft.about.clone());
+        match places.get(&key).and_then(|place: &usize| merged.get_mut(*place)) {
+            Some(kept) => absorb(kept, draft),
+            None => {
+                places.insert(key, merged.len());
+                merged.push(draft);
+            }
+        }
+    }
+    merged
+}
+
+fn absorb(kept: &mut Draft, other: Draft) {
+    kept.finding.severity = kept.finding.severity.min(other.finding.severity);
+    kept.finding.confidence = kept.finding.confidence.min(other.finding.confidence);
+    kept.rank = kept.rank.min(other.rank);
+    for resource in other.finding.seen_on {
+        if !kept.finding.seen_on.contains(&resource) {
+            kept.finding.seen_on.push(resource);
+        }
+    }
+    for evidence in other.finding.evidence {
+        let kept = &mut kept.finding.evidence;
+        if kept.len() < EVIDENCE_KEPT && !kept.iter().any(|known| known.text == evidence.text) {
+            kept.push(evidence);
+        }
+    }
+    if kept.finding.fix.is_none() {
+        kept.finding.fix = other.finding.fix;
+    }
+    kept.hurts.extend(other.hurts);
+    kept.blames.extend(other.blames);
+}
+
+/// For each draft, the places of those that explain it. Never a circle: a link that would close one is not made.
+fn link(drafts: &[Draft]) -> Vec<BTreeSet<usize>> {
+    let mut links = vec![BTreeSet::new(); drafts.len()];
+    let mut order: Vec<usize> = (0..drafts.len()).collect();
+    order.sort_by_key(|place| drafts.get(*place).map(|draft| draft.rank));
+    for &symptom in &order {
+        for &cause in &order {
+            let (Some(effect), Some(reason)) = (drafts.get(symptom), drafts.get(cause)) else { continue };
+            if symptom != cause && explains(reason, effect) && !reaches(&links, cause, symptom) {
+                links.get_mut(symptom).map(|causes: &mut BTreeSet<usize>| causes.insert(cause));
+            }
+        }
+    }
+    links
+}
+
+/// Whether `cause` is about something that `symptom` blames. About one and the same object only a lower rank
+/// explains a higher one; a log's stray complaints explain nothing.
+fn explains(cause: &Draft, symptom: &Draft) -> bool {
+    let same = cause.touches(&symptom.finding.resource);
+    cause.rank != Rank::Complaint
+        && (!same || cause.rank < symptom.rank)
+        && symptom.blames.iter().any(|blamed| cause.touches(blamed))
+}
+
+fn reaches(links: &[BTreeSet<usize>], from: usize, to: usize) -> bool {
+    from == to || links.get(from).is_some_and(|next| next.iter().any(|&place| reaches(links, place, to)))
+}
+
+/// Keeps only the nearest explanations: what is reached through another one is dropped.
+fn reduce(links: &[BTreeSet<usize>]) -> Vec<BTreeSet<usize>> {
+    links
+        .iter()
+        .map(|causes| {
+            causes
+                .iter()
+                .copied()
+                .filter(|&far| !causes.iter().any(|&near| near != far && reaches(links, near, far)))
+                .collect()
+        })
+        .collect()
+}
+
+fn number(drafts: Vec<Draft>, links: &[BTreeSet<usize>]) -> Vec<Finding> {
+    let mut order: Vec<usize> = (0..drafts.len()).collect();
+    let empty = BTreeSet::new();
+    let causes_of = |place: usize| links.get(place).unwrap_or(&empty);
+    order.sort_by_cached_key(|&place| {
+        drafts.get(place).map(|draft| {
+            let finding = &draft.finding;
+            (
+                !causes_of(place).is_empty(),
+                finding.severity,
+                finding.confidence,
+                draft.rank,
+                finding.resource.clone(),
+                finding.code.clone(),
+            )
+        })
+    });
+    let mut ids = vec![FindingId(String::new()); drafts.len()];
+    for (position, &place) in order.iter().enumerate() {
+        if let Some(id) = ids.get_mut(place) {
+            *id = FindingId(format!("f{}", position + 1));
+        }
+    }
+    let mut drafts: Vec<Option<Draft>> = drafts.into_iter().map(Some).collect();
+    let take = |place: usize| {
+        let mut finding = drafts.get_mut(place)?.take()?.finding;
+        finding.id = ids.get(place)?.clone();
+        finding.because_of = causes_of(place).iter().filter_map(|cause| ids.get(*cause).cloned()).collect();
+        finding.because_of.sort();
+        Some(finding)
+    };
+    order.iter().copied().filter_map(take).collect()
+}

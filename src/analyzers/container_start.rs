@@ -1,0 +1,408 @@
+//! Containers that do not start or do not stay up. Knows what the
+//! kubelet and the container runtime report; what a log says is `logs`' matter.
+
+use std::sync::LazyLock;
+
+use jiff::SignedDuration;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use regex::Regex;
+
+use crate::finding::{Confidence, Severity};
+
+use super::{
+    complaints::last_words,
+    draft::{Draft, Rank},
+    images,
+    index::{ContainerView, Index, kubectl_name, message, name, patch_command, reason},
+    logs,
+    patterns::{first_group, pattern},
+};
+
+/// How long ago a crash of a container that runs again may be to count.
+const RECENT: SignedDuration = SignedDuration::from_mins(10);
+
+pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
+    for view in index.containers() {
+        if !images::is_pull_trouble(&view) {
+            drafts.extend(start(index, &view));
+        }
+    }
+}
+
+fn start(index: &Index<'_>, view: &ContainerView<'_>) -> Option<Draft> {
+    let (waiting, said) = view.waiting();
+    let draft = match waiting {
+        "CreateContainerConfigError" | "CreateContainerError" => not_created(view, waiting, said)?,
+        _ => ended(index, view)?,
+    };
+    Some(draft.container(view.name()).seen_on(view.pod_resource()).hurts(&view.owner))
+}
+
+/// The kubelet cannot make the container out of its spec (`CreateContainerConfigError`, from the kubelet's
+/// generateContainerConfig; `CreateContainerError`, from the runtime). Missing ConfigMaps and Secrets are
+/// `config_refs`' matter.
+fn not_created(view: &ContainerView<'_>, waiting: &str, said: &str) -> Option<Draft> {
+    let cause = |code: &str, sentence: String| {
+        Draft::cause(code, Severity::Critical, &view.owner, sentence)
+            .evidence(status_of(view), format!("{waiting}: {said}"))
+    };
+    let context = view.field("securityContext");
+    if said.contains("runAsNonRoot and image will run as root") {
+        let sentence = format!(
+            "Container `{}` has `runAsNonRoot: true`, but its image `{}` runs as root and no `runAsUser` says otherwise.",
+            view.name(),
+            image(view)
+        );
+        return Some(
+            cause("run_as_non_root_image_root", sentence)
+                .evidence(context, "runAsNonRoot: true")
+                .fix("Run it as a user other than root that the image works with.", run_as_user(view)),
+        );
+    }
+    if said.contains("runAsNonRoot and image has non-numeric user") {
+        let sentence = format!(
+            "Container `{}` has `runAsNonRoot: true`, but the user of its image has no number that could be checked.",
+            view.name()
+        );
+        return Some(
+            cause("run_as_non_root_user_not_numeric", sentence)
+                .evidence(context, "runAsNonRoot: true")
+                .fix("Give the user's number.", run_as_user(view)),
+        );
+    }
+    let missing =
+        said.contains("configmap \"") || said.contains("secret \"") || said.contains("couldn't find key");
+    if missing {
+        return None;
+    }
+    if said.contains("subPath") {
+        return Some(
+            cause(
+                "volume_subpath_invalid",
+                format!("A subPath of container `{}` cannot be mounted.", view.name()),
+            )
+            .fix("Correct the subPath of the volume mount.", ""),
+        );
+    }
+    if said.contains("executable file not found") || said.contains("no such file or directory") {
+        return Some(command_not_found(view, said));
+    }
+    let sentence = format!("The kubelet cannot create container `{}`.", view.name());
+    Some(cause("container_config_error", sentence).confidence(Confidence::Likely))
+}
+
+fn run_as_user(view: &ContainerView<'_>) -> String {
+    if view.spec.security_context.is_some() {
+        patch_command(view, "add", "securityContext/runAsUser", Some("10001"))
+    } else {
+        patch_command(view, "add", "securityContext", Some("{\"runAsUser\":10001}"))
+    }
+}
+
+fn image<'a>(view: &ContainerView<'a>) -> &'a str {
+    view.spec.image.as_deref().unwrap_or_default()
+}
+
+fn status_of(view: &ContainerView<'_>) -> String {
+    format!("Pod {}/{} status of {}", view.namespace(), name(&view.pod.metadata), view.name())
+}
+
+/// A container that has ended and should run, or ends again and again.
+fn ended(index: &Index<'_>, view: &ContainerView<'_>) -> Option<Draft> {
+    let end = view.last_end()?;
+    let waiting = view.waiting().0;
+    let done = view.init && end.exit_code == 0 && !view.is_native_sidecar();
+    let is_job = matches!(view.owner.kind.as_str(), "Job" | "CronJob");
+    let looping = matches!(waiting, "CrashLoopBackOff" | "RunContainerError");
+    let down = !view.is_running() && (looping || end.exit_code != 0);
+    let again = view.is_running()
+        && view.restarts() >= 2
+        && end.finished_at.as_ref().is_some_and(|at| index.age(at.0) < RECENT);
+    if done || !(down || again) || is_job && end.exit_code == 0 {
+        return None;
+    }
+    let told = end.message.as_deref().unwrap_or_default();
+    if end.reason.as_deref() == Some("OOMKilled") {
+        return Some(out_of_memory(view));
+    }
+    if matches!(end.exit_code, 126..=128) || end.reason.as_deref() == Some("StartError") {
+        return Some(not_executed(view, told, end.exit_code));
+    }
+    if killed_by_probe(index, view) {
+        return None;
+    }
+    if end.exit_code == 0 {
+        return Some(exits_zero(index, view));
+    }
+    Some(crash(index, view, end.exit_code))
+}
+
+/// Whether the kubelet ended it because of a liveness or startup probe: then its exit code says nothing.
+pub(super) fn killed_by_probe(index: &Index<'_>, view: &ContainerView<'_>) -> bool {
+    let start = format!("Container {} failed ", view.name());
+    index.pod_events(view.pod).iter().any(|event| {
+        reason(event) == "Killing" && message(event).starts_with(&start) && message(event).contains("probe")
+    })
+}
+
+/// The runtime cannot execute the command: `exec: "x": executable file not found in $PATH`, `no such file or
+/// directory`, `permission denied` or `exec format error`, from the OCI runtime through the kubelet; a shell reports
+/// the same with exit codes 127 and 126.
+fn not_executed(view: &ContainerView<'_>, told: &str, code: i32) -> Draft {
+    let draft = if told.contains("exec format error") {
+        let sentence = format!(
+            "The program of `{}` is built for another CPU architecture than the node's.",
+            image(view)
+        );
+        Draft::cause("image_wrong_architecture", Severity::Critical, &view.owner, sentence)
+            .fix("Use an image for the node's architecture.", "")
+    } else if told.contains("permission denied") || code == 126 {
+        let sentence = format!("The command of container `{}` may not be executed.", view.name());
+        Draft::cause("container_command_not_executable", Severity::Critical, &view.owner, sentence)
+            .fix("Make the file executable in the image, or call it through its interpreter.", "")
+    } else if code == 128 && !told.contains("no such file") && !told.contains("not found") {
+        let sentence = format!("The runtime cannot start container `{}`.", view.name());
+        Draft::cause("container_start_failed", Severity::Critical, &view.owner, sentence).likely()
+    } else {
+        command_not_found(view, told)
+    };
+    draft.evidence(
+        status_of(view),
+        if told.is_empty() { format!("exit code {code}") } else { told.to_owned() },
+    )
+}
+
+fn command_not_found(view: &ContainerView<'_>, told: &str) -> Draft {
+    static EXEC: LazyLock<Regex> = LazyLock::new(|| pattern(r#"exec: "([^"]+)""#));
+    let own = view.spec.command.as_ref().and_then(|command| command.first());
+    let program = first_group(&EXEC, told).map(str::to_owned).or_else(|| own.cloned());
+    let program = program.unwrap_or_else(|| "the command".to_owned());
+    let sentence = format!(
+        "Container `{}` is told to run `{program}`, which does not exist in image `{}`.",
+        view.name(),
+        image(view)
+    );
+    let draft = Draft::cause("container_command_not_found", Severity::Critical, &view.owner, sentence);
+    if view.spec.command.is_some() {
+        let command = view.spec.command.iter().flatten().cloned().collect::<Vec<_>>().join(" ");
+        draft
+            .evidence(view.field("command"), command)
+            .fix(
+                "Correct the command, or remove it so that the image's own entrypoint runs.",
+                patch_command(view, "remove", "command", None),
+            )
+            .risk("The image's entrypoint may expect other arguments than those in args.")
+    } else {
+        draft.fix("Correct the program that args or the image name.", "")
+    }
+}
+
+/// The kernel killed it because it used more memory than its limit (`OOMKilled`, exit code 137; see "Resource
+/// Management for Pods and Containers"). Raising the limit is wrong where the process leaks.
+fn out_of_memory(view: &ContainerView<'_>) -> Draft {
+    let limit = view.spec.resources.as_ref().and_then(|resources| resources.limits.as_ref()?.get("memory"));
+    let said = "OOMKilled, exit code 137";
+    match limit {
+        Some(limit) => {
+            let sentence = format!(
+                "Container `{}` needs more memory than its limit of `{}` and is killed (OOMKilled, {} restarts).",
+                view.name(),
+                limit.0,
+                view.restarts()
+            );
+            let more = doubled(limit).unwrap_or_else(|| "<more>".to_owned());
+            Draft::cause("memory_limit_too_low", Severity::Critical, &view.owner, sentence)
+                .evidence(status_of(view), said)
+                .evidence(view.field("resources.limits.memory"), &limit.0)
+                .fix(format!("Raise the memory limit, to begin with to `{more}`."), set_limit(view, &more))
+                .risk("If the process leaks memory, a higher limit only delays the next kill.")
+        }
+        None => {
+            let sentence = format!(
+                "Container `{}` was killed because its node ran out of memory; it has no memory limit.",
+                view.name()
+            );
+            Draft::cause("node_out_of_memory", Severity::Critical, &view.owner, sentence)
+                .likely()
+                .evidence(status_of(view), said)
+                .fix("Give the containers of the node memory requests and limits that fit it.", "")
+        }
+    }
+}
+
+fn set_limit(view: &ContainerView<'_>, limit: &str) -> String {
+    if !super::index::is_editable(&view.owner) {
+        return String::new();
+    }
+    format!(
+        "kubectl -n {} set resources {} -c {} --limits=memory={limit}",
+        view.namespace(),
+        kubectl_name(&view.owner),
+        view.name()
+    )
+}
+
+/// Twice the quantity, in the unit it is written in.
+pub(super) fn doubled(quantity: &Quantity) -> Option<String> {
+    let digits = quantity.0.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+    let number: u64 = digits.parse().ok()?;
+    Some(format!("{}{}", number.checked_mul(2)?, quantity.0.strip_prefix(digits)?))
+}
+
+/// A process that ends by itself, without error, where its pod is meant to run on (`restartPolicy: Always`, the only
+/// one a Deployment, StatefulSet or DaemonSet allows): the kubelet restarts it with growing delays.
+fn exits_zero(index: &Index<'_>, view: &ContainerView<'_>) -> Draft {
+    let kind = &view.owner.kind;
+    let sentence = format!(
+        "Container `{}` does its work and exits with code 0, but a {kind} restarts it for ever: it belongs into a Job, or has to run on.",
+        view.name()
+    );
+    let words = index.log(view, true).or_else(|| index.log(view, false));
+    let last = words.and_then(|log| last_words(&log.text)).map(|line| line.text).unwrap_or_default();
+    let command = match kind.as_str() {
+        "Deployment" => format!(
+            "kubectl -n {} create job {} --image={}{}\nkubectl -n {} delete deployment {}",
+            view.namespace(),
+            view.owner.name,
+            image(view),
+            own_command(view),
+            view.namespace(),
+            view.owner.name
+        ),
+        _ => String::new(),
+    };
+    Draft::cause("process_exits_zero_in_deployment", Severity::Critical, &view.owner, sentence)
+        .evidence(status_of(view), format!("exit code 0, {} restarts", view.restarts()))
+        .evidence(format!("log of {} in {}", view.name(), name(&view.pod.metadata)), last)
+        .fix("Run it as a Job.", command)
+        .risk("The Job made by this command has none of the volumes, variables and limits of the Deployment.")
+}
+
+fn own_command(view: &ContainerView<'_>) -> String {
+    let words: Vec<String> = view
+        .spec
+        .command
+        .iter()
+        .flatten()
+        .chain(view.spec.args.iter().flatten())
+        .map(|word| super::index::shell_word(word))
+        .collect();
+    if words.is_empty() { String::new() } else { format!(" -- {}", words.join(" ")) }
+}
+
+/// A process that ends with an error. Only a symptom: where its log is understood, that finding is the cause.
+fn crash(index: &Index<'_>, view: &ContainerView<'_>, code: i32) -> Draft {
+    let sidecar = logs::is_failing_sidecar(index, view);
+    let what = if sidecar {
+        "Sidecar"
+    } else if view.init {
+        "Init container"
+    } else {
+        "Container"
+    };
+    let words = [index.log(view, view.is_running()), index.log(view, true)].into_iter().flatten();
+    let last =
+        words.into_iter().find_map(|log| last_words(&log.text)).map(|line| line.text).unwrap_or_default();
+    let after =
+        if last.is_empty() { "and says nothing".to_owned() } else { format!("after `{}`", shortened(last)) };
+    let sentence = format!(
+        "{what} `{}` ends with exit code {code} {after} ({} restarts).",
+        view.name(),
+        view.restarts()
+    );
+    let code_name = if sidecar { "sidecar_crashing" } else { "container_crashing" };
+    Draft::symptom(Rank::Container, code_name, Severity::Critical, &view.owner, sentence)
+        .likely()
+        .evidence(status_of(view), format!("exit code {code}, {} restarts", view.restarts()))
+        .evidence(format!("log of {} in {}", view.name(), name(&view.pod.metadata)), last)
+}
+
+/// A log line as a part of a sentence.
+pub(super) fn shortened(text: &str) -> String {
+    let plain = text.replace('`', "'");
+    let cut: String = plain.chars().take(160).collect();
+    if cut.len() < plain.len() { format!("{cut}…") } else { cut }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::fixture::{crashed, deployment, event, findings, log_of, roots, running};
+
+    fn ended_with(code: i32, reason: &str, message: &str) -> Value {
+        let mut status = crashed(code);
+        status["lastState"]["terminated"]["reason"] = json!(reason);
+        status["lastState"]["terminated"]["message"] = json!(message);
+        status
+    }
+
+    #[test]
+    fn ways_to_end() {
+        let missing = r#"runc create failed: unable to start container process: exec: "/bin/x": stat /bin/x: no such file or directory"#;
+        for (status, code) in [
+            (ended_with(128, "StartError", missing), "container_command_not_found"),
+            (
+                ended_with(128, "StartError", "exec: \"/x\": permission denied"),
+                "container_command_not_executable",
+            ),
+            (ended_with(127, "Error", ""), "container_command_not_found"),
+            (ended_with(1, "StartError", "exec /x: exec format error"), "image_wrong_architecture"),
+            (ended_with(137, "OOMKilled", ""), "memory_limit_too_low"),
+            (ended_with(0, "Completed", ""), "process_exits_zero_in_deployment"),
+            (ended_with(3, "Error", ""), "container_crashing"),
+        ] {
+            let container = json!({"command": ["/bin/x"], "resources": {"limits": {"memory": "64Mi"}}});
+            let found = roots(deployment(&container, &status, &json!({})));
+            assert_eq!(found, [format!("{code} Deployment shop/web")], "{status}");
+        }
+    }
+
+    #[test]
+    fn the_limit_is_doubled() {
+        let container = json!({"resources": {"limits": {"memory": "64Mi"}}});
+        let found = findings(deployment(&container, &ended_with(137, "OOMKilled", ""), &json!({})));
+        let command = found[0].fix.as_ref().unwrap().command.as_str();
+        assert_eq!(command, "kubectl -n shop set resources deployment/web -c app --limits=memory=128Mi");
+    }
+
+    #[test]
+    fn an_understood_log_is_the_cause_of_the_crash() {
+        let mut objects = deployment(&json!({}), &crashed(1), &json!({}));
+        objects.push(log_of("web-1", "app", "KeyError: 'QUEUE_URL'"));
+        let found = findings(objects);
+        assert_eq!(found[0].code, "missing_env_var");
+        let crash = found.iter().find(|finding| finding.code == "container_crashing").unwrap();
+        assert_eq!(crash.because_of, [found[0].id.clone()]);
+    }
+
+    #[test]
+    fn an_old_restart_is_over() {
+        let mut status = running(true);
+        status["restartCount"] = json!(3);
+        status["lastState"] = json!({"terminated": {"exitCode": 1, "finishedAt": "2026-01-02T02:00:00Z"}});
+        assert_eq!(roots(deployment(&json!({}), &status, &json!({}))), Vec::<String>::new());
+    }
+
+    #[test]
+    fn run_as_root_is_refused() {
+        let status = json!({"state": {"waiting": {"reason": "CreateContainerConfigError",
+            "message": "container has runAsNonRoot and image will run as root (pod: \"a\", container: app)"}}});
+        let container = json!({"securityContext": {"runAsNonRoot": true}});
+        let found = findings(deployment(&container, &status, &json!({})));
+        assert_eq!(found[0].code, "run_as_non_root_image_root");
+        assert!(found[0].fix.as_ref().unwrap().command.contains("/containers/0/securityContext/runAsUser"));
+    }
+
+    #[test]
+    fn a_probe_kill_is_no_crash() {
+        let mut objects = deployment(&json!({}), &crashed(143), &json!({}));
+        objects.push(event(
+            "Pod",
+            "web-1",
+            "Killing",
+            "Container app failed liveness probe, will be restarted",
+        ));
+        assert!(!findings(objects).iter().any(|finding| finding.code == "container_crashing"));
+    }
+}

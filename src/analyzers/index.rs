@@ -1,0 +1,484 @@
+//! The state as the rules need it: which workload owns a pod, what a Service selects, what was said about an object.
+//! Knows no rule.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::{
+    api::core::v1::{
+        Container, ContainerState, ContainerStateTerminated, ContainerStatus, Event, Pod, PodSpec,
+        PodTemplateSpec, Service,
+    },
+    apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta},
+};
+
+use crate::{
+    cluster::state::{ContainerLog, State},
+    finding::Resource,
+};
+
+/// Something that makes pods, or a pod that nobody made.
+#[derive(Debug)]
+pub(super) struct Workload<'a> {
+    pub(super) resource: Resource,
+    pub(super) meta: &'a ObjectMeta,
+    /// The spec of its pods.
+    pub(super) pod: &'a PodSpec,
+    /// The labels of its pods.
+    pub(super) labels: &'a BTreeMap<String, String>,
+    /// How many pods it wants at the moment.
+    pub(super) desired: i32,
+}
+
+impl Workload<'_> {
+    pub(super) fn namespace(&self) -> &str {
+        self.resource.namespace.as_deref().unwrap_or_default()
+    }
+}
+
+/// A container of a pod: what was asked for and what became of it.
+#[derive(Debug, Clone)]
+pub(super) struct ContainerView<'a> {
+    pub(super) pod: &'a Pod,
+    pub(super) owner: Resource,
+    pub(super) spec: &'a Container,
+    pub(super) status: Option<&'a ContainerStatus>,
+    /// Whether it has to end before the others start.
+    pub(super) init: bool,
+    /// Its place among the containers, or init containers, of the pod.
+    pub(super) place: usize,
+}
+
+impl<'a> ContainerView<'a> {
+    pub(super) fn name(&self) -> &'a str {
+        &self.spec.name
+    }
+
+    pub(super) fn namespace(&self) -> &'a str {
+        namespace(&self.pod.metadata)
+    }
+
+    /// Why it waits and what the kubelet says about it; empty where it does not wait.
+    pub(super) fn waiting(&self) -> (&'a str, &'a str) {
+        let waiting = self.state().and_then(|state| state.waiting.as_ref());
+        waiting.map_or(("", ""), |waiting| {
+            (waiting.reason.as_deref().unwrap_or_default(), waiting.message.as_deref().unwrap_or_default())
+        })
+    }
+
+    fn state(&self) -> Option<&'a ContainerState> {
+        self.status?.state.as_ref()
+    }
+
+    /// How it ended: the present run if it has ended, else the one before.
+    pub(super) fn last_end(&self) -> Option<&'a ContainerStateTerminated> {
+        let status = self.status?;
+        let now = status.state.as_ref().and_then(|state| state.terminated.as_ref());
+        now.or_else(|| status.last_state.as_ref().and_then(|state| state.terminated.as_ref()))
+    }
+
+    /// When the present run began, where one is on.
+    pub(super) fn running_since(&self) -> Option<Timestamp> {
+        Some(self.state()?.running.as_ref()?.started_at.as_ref()?.0)
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.state().is_some_and(|state| state.running.is_some())
+    }
+
+    pub(super) fn is_ready(&self) -> bool {
+        self.status.is_some_and(|status| status.ready)
+    }
+
+    pub(super) fn restarts(&self) -> i32 {
+        self.status.map_or(0, |status| status.restart_count)
+    }
+
+    /// An init container with `restartPolicy: Always` runs beside the others.
+    pub(super) fn is_native_sidecar(&self) -> bool {
+        self.spec.restart_policy.as_deref() == Some("Always")
+    }
+
+    /// `Pod` as a resource.
+    pub(super) fn pod_resource(&self) -> Resource {
+        Resource::namespaced("Pod", self.namespace(), name(&self.pod.metadata))
+    }
+
+    /// Where its spec stands in its owner, as evidence names it.
+    pub(super) fn field(&self, field: &str) -> String {
+        let list = if self.init { "initContainers" } else { "containers" };
+        format!("{} {}.{list}[{}].{field}", self.owner, spec_path(&self.owner), self.spec.name)
+    }
+}
+
+/// The dotted path to the pod spec in an object of that kind.
+pub(super) fn spec_path(resource: &Resource) -> &'static str {
+    match resource.kind.as_str() {
+        "Pod" => "spec",
+        "CronJob" => "spec.jobTemplate.spec.template.spec",
+        _ => "spec.template.spec",
+    }
+}
+
+/// Whether the pod template of an object of that kind can be changed in place.
+pub(super) fn is_editable(resource: &Resource) -> bool {
+    matches!(resource.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet" | "CronJob")
+}
+
+/// `deployment/web`, as kubectl takes it.
+pub(super) fn kubectl_name(resource: &Resource) -> String {
+    format!("{}/{}", resource.kind.to_lowercase(), resource.name)
+}
+
+/// `kubectl -n shop set env deployment/web -c app NAME=value`, or nothing where the template cannot be changed.
+pub(super) fn set_env_command(view: &ContainerView<'_>, name: &str, value: &str) -> String {
+    if !is_editable(&view.owner) {
+        return String::new();
+    }
+    format!(
+        "kubectl -n {} set env {} -c {} {name}={}",
+        view.namespace(),
+        kubectl_name(&view.owner),
+        view.name(),
+        shell_word(value)
+    )
+}
+
+/// A JSON patch on the container's spec; nothing where the template cannot be changed. `value` is JSON.
+pub(super) fn patch_command(view: &ContainerView<'_>, op: &str, path: &str, value: Option<&str>) -> String {
+    if !is_editable(&view.owner) {
+        return String::new();
+    }
+    let list = if view.init { "initContainers" } else { "containers" };
+    let root = spec_path(&view.owner).replace('.', "/");
+    let value = value.map(|value| format!(",\"value\":{value}")).unwrap_or_default();
+    format!(
+        "kubectl -n {} patch {} --type json -p '[{{\"op\":\"{op}\",\"path\":\"/{root}/{list}/{}/{path}\"{value}}}]'",
+        view.namespace(),
+        kubectl_name(&view.owner),
+        view.place
+    )
+}
+
+/// `text` as one word for a shell.
+pub(super) fn shell_word(text: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./:=@,+%".contains(letter);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+pub(super) fn name(meta: &ObjectMeta) -> &str {
+    meta.name.as_deref().unwrap_or_default()
+}
+
+pub(super) fn namespace(meta: &ObjectMeta) -> &str {
+    meta.namespace.as_deref().unwrap_or_default()
+}
+
+/// Whether labels have every pair of a selector. An empty selector selects nothing here.
+pub(super) fn selects(selector: &BTreeMap<String, String>, labels: &BTreeMap<String, String>) -> bool {
+    !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+}
+
+/// Whether a label selector accepts these labels; an empty one accepts all.
+pub(super) fn accepts(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
+    let wanted = selector.match_labels.iter().flatten();
+    wanted.into_iter().all(|(key, value)| labels.get(key) == Some(value))
+        && selector.match_expressions.iter().flatten().all(|rule| {
+            let value = labels.get(&rule.key);
+            let among = value.is_some_and(|value| rule.values.iter().flatten().any(|other| other == value));
+            match rule.operator.as_str() {
+                "In" => among,
+                "NotIn" => !among,
+                "Exists" => value.is_some(),
+                _ => value.is_none(),
+            }
+        })
+}
+
+/// The state, indexed.
+pub(super) struct Index<'a> {
+    pub(super) state: &'a State,
+    workloads: Vec<Workload<'a>>,
+    pods: BTreeMap<Resource, Vec<&'a Pod>>,
+    events: BTreeMap<Resource, Vec<&'a Event>>,
+}
+
+static NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
+
+impl<'a> Index<'a> {
+    pub(super) fn new(state: &'a State) -> Self {
+        let mut index = Self { state, workloads: Vec::new(), pods: BTreeMap::new(), events: BTreeMap::new() };
+        for event in &state.events {
+            let about = &event.involved_object;
+            let kind = about.kind.as_deref().unwrap_or_default();
+            let space = about.namespace.as_deref().unwrap_or_default();
+            let called = about.name.as_deref().unwrap_or_default();
+            index.events.entry(Resource::namespaced(kind, space, called)).or_default().push(event);
+        }
+        for pod in &state.pods {
+            index.pods.entry(index.owner(pod)).or_default().push(pod);
+        }
+        index.workloads = workloads(state);
+        index
+    }
+
+    /// Everything that makes pods, and the pods that nobody made.
+    pub(super) fn workloads(&self) -> &[Workload<'a>] {
+        &self.workloads
+    }
+
+    pub(super) fn workload(&self, resource: &Resource) -> Option<&Workload<'a>> {
+        self.workloads.iter().find(|workload| workload.resource == *resource)
+    }
+
+    /// The pods of a workload, those being deleted included.
+    pub(super) fn pods_of(&self, owner: &Resource) -> &[&'a Pod] {
+        self.pods.get(owner).map_or(&[], Vec::as_slice)
+    }
+
+    /// What one would change to change the pod: pod → ReplicaSet → Deployment, pod → Job → CronJob.
+    pub(super) fn owner(&self, pod: &Pod) -> Resource {
+        let namespace = namespace(&pod.metadata);
+        let Some(owner) = controller(&pod.metadata) else {
+            return Resource::namespaced("Pod", namespace, name(&pod.metadata));
+        };
+        self.owner_of(namespace, &owner.0, &owner.1)
+    }
+
+    /// The owner of an object that a controller made, or the object itself.
+    pub(super) fn owner_of(&self, space: &str, kind: &str, called: &str) -> Resource {
+        let same = |meta: &ObjectMeta| {
+            meta.name.as_deref() == Some(called) && meta.namespace.as_deref() == Some(space)
+        };
+        let meta = match kind {
+            "ReplicaSet" => self.state.replica_sets.iter().map(|set| &set.metadata).find(|meta| same(meta)),
+            "Job" => self.state.jobs.iter().map(|job| &job.metadata).find(|meta| same(meta)),
+            _ => None,
+        };
+        let (kind, called) =
+            meta.and_then(controller).unwrap_or_else(|| (kind.to_owned(), called.to_owned()));
+        Resource::namespaced(&kind, space, &called)
+    }
+
+    /// The events about an object, oldest first.
+    pub(super) fn events(&self, kind: &str, space: &str, called: &str) -> &[&'a Event] {
+        self.events.get(&Resource::namespaced(kind, space, called)).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn pod_events(&self, pod: &Pod) -> &[&'a Event] {
+        self.events("Pod", namespace(&pod.metadata), name(&pod.metadata))
+    }
+
+    /// The containers of every pod that is not being deleted and has not succeeded.
+    pub(super) fn containers(&self) -> Vec<ContainerView<'a>> {
+        let pods = self.state.pods.iter();
+        pods.filter(|pod| is_live(pod)).flat_map(|pod| self.containers_of(pod)).collect()
+    }
+
+    pub(super) fn containers_of(&self, pod: &'a Pod) -> Vec<ContainerView<'a>> {
+        let Some(spec) = &pod.spec else { return Vec::new() };
+        let status = pod.status.as_ref();
+        let statuses = status.and_then(|status| status.container_statuses.as_deref()).unwrap_or_default();
+        let init_statuses =
+            status.and_then(|status| status.init_container_statuses.as_deref()).unwrap_or_default();
+        let owner = self.owner(pod);
+        let inits = spec.init_containers.iter().flatten().enumerate().map(|entry| (entry, true));
+        let mains = spec.containers.iter().enumerate().map(|entry| (entry, false));
+        inits
+            .chain(mains)
+            .map(|((place, spec), init)| {
+                let among = if init { init_statuses } else { statuses };
+                let status = among.iter().find(|status| status.name == spec.name);
+                ContainerView { pod, owner: owner.clone(), spec, status, init, place }
+            })
+            .collect()
+    }
+
+    /// The log of a container's present run, or of the run before.
+    pub(super) fn log(&self, view: &ContainerView<'_>, previous: bool) -> Option<&'a ContainerLog> {
+        self.state.logs.iter().find(|log| {
+            log.previous == previous
+                && log.container == view.spec.name
+                && log.pod == name(&view.pod.metadata)
+                && log.namespace == view.namespace()
+        })
+    }
+
+    /// The Services whose selector takes pods with these labels.
+    pub(super) fn services_of(&self, space: &str, labels: &BTreeMap<String, String>) -> Vec<&'a Service> {
+        let services = self.state.services.iter().filter(|service| namespace(&service.metadata) == space);
+        services
+            .filter(|service| selector(service).is_some_and(|selector| selects(selector, labels)))
+            .collect()
+    }
+
+    pub(super) fn service(&self, space: &str, called: &str) -> Option<&'a Service> {
+        let mut services = self.state.services.iter();
+        services.find(|service| namespace(&service.metadata) == space && name(&service.metadata) == called)
+    }
+
+    /// How many endpoints of a Service can be sent to.
+    pub(super) fn ready_endpoints(&self, service: &Service) -> usize {
+        let slices = self.state.endpoint_slices.iter().filter(|slice| {
+            namespace(&slice.metadata) == namespace(&service.metadata)
+                && slice.metadata.labels.as_ref().and_then(|labels| labels.get("kubernetes.io/service-name"))
+                    == service.metadata.name.as_ref()
+        });
+        let ready = |endpoint: &&k8s_openapi::api::discovery::v1::Endpoint| {
+            endpoint.conditions.as_ref().and_then(|conditions| conditions.ready) != Some(false)
+        };
+        slices
+            .map(|slice| {
+                slice.endpoints.iter().filter(ready).map(|e| e.addresses.len().max(1)).sum::<usize>()
+            })
+            .sum()
+    }
+
+    /// The live pods that a Service's selector takes.
+    pub(super) fn selected_pods(&self, service: &Service) -> Vec<&'a Pod> {
+        let Some(selector) = selector(service) else { return Vec::new() };
+        let pods = self.state.pods.iter().filter(|pod| is_live(pod));
+        pods.filter(|pod| {
+            namespace(&pod.metadata) == namespace(&service.metadata)
+                && selects(selector, labels(&pod.metadata))
+        })
+        .collect()
+    }
+
+    /// How long ago a moment was.
+    pub(super) fn age(&self, moment: Timestamp) -> SignedDuration {
+        self.state.taken_at.duration_since(moment)
+    }
+
+    pub(super) fn object_age(&self, meta: &ObjectMeta) -> SignedDuration {
+        meta.creation_timestamp.as_ref().map_or(SignedDuration::MAX, |time| self.age(time.0))
+    }
+
+    /// Whether what was not listed can be taken to be absent: false where listing that kind was refused.
+    pub(super) fn is_listed(&self, plural: &str) -> bool {
+        !self.state.unread.iter().any(|sentence| sentence.to_lowercase().contains(&plural.to_lowercase()))
+    }
+}
+
+/// The kind and name of the controller that owns the object.
+fn controller(meta: &ObjectMeta) -> Option<(String, String)> {
+    let owners = meta.owner_references.as_deref().unwrap_or_default();
+    let owner = owners.iter().find(|owner| owner.controller == Some(true))?;
+    // A static pod is owned by its node; what one changes is a file on that node.
+    (owner.kind != "Node").then(|| (owner.kind.clone(), owner.name.clone()))
+}
+
+pub(super) fn is_owned(meta: &ObjectMeta) -> bool {
+    controller(meta).is_some()
+}
+
+pub(super) fn labels(meta: &ObjectMeta) -> &BTreeMap<String, String> {
+    meta.labels.as_ref().unwrap_or(&NO_LABELS)
+}
+
+/// A Service's selector, where it has one.
+pub(super) fn selector(service: &Service) -> Option<&BTreeMap<String, String>> {
+    service.spec.as_ref()?.selector.as_ref().filter(|selector| !selector.is_empty())
+}
+
+pub(super) fn phase(pod: &Pod) -> &str {
+    pod.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or_default()
+}
+
+/// Not being deleted and not over.
+pub(super) fn is_live(pod: &Pod) -> bool {
+    pod.metadata.deletion_timestamp.is_none() && !matches!(phase(pod), "Succeeded" | "Failed")
+}
+
+pub(super) fn is_ready(pod: &Pod) -> bool {
+    condition(pod, "Ready").is_some_and(|(status, _, _)| status == "True")
+}
+
+/// Status, reason and message of a pod's condition.
+pub(super) fn condition<'p>(pod: &'p Pod, kind: &str) -> Option<(&'p str, &'p str, &'p str)> {
+    let conditions = pod.status.as_ref()?.conditions.as_deref()?;
+    let found = conditions.iter().find(|condition| condition.type_ == kind)?;
+    Some((
+        &found.status,
+        found.reason.as_deref().unwrap_or_default(),
+        found.message.as_deref().unwrap_or_default(),
+    ))
+}
+
+/// When an event last happened.
+pub(super) fn event_time(event: &Event) -> Option<Timestamp> {
+    let series =
+        event.series.as_ref().and_then(|series| series.last_observed_time.as_ref()).map(|time| time.0);
+    let last = event.last_timestamp.as_ref().map(|time| time.0);
+    series.max(last).or_else(|| event.event_time.as_ref().map(|time| time.0))
+}
+
+pub(super) fn event_count(event: &Event) -> i32 {
+    let series = event.series.as_ref().and_then(|series| series.count);
+    event.count.or(series).unwrap_or(1)
+}
+
+pub(super) fn message(event: &Event) -> &str {
+    event.message.as_deref().unwrap_or_default()
+}
+
+pub(super) fn reason(event: &Event) -> &str {
+    event.reason.as_deref().unwrap_or_default()
+}
+
+/// The pod spec of a template and the metadata of its pods.
+fn inside(template: &PodTemplateSpec) -> Option<(&PodSpec, Option<&ObjectMeta>)> {
+    Some((template.spec.as_ref()?, template.metadata.as_ref()))
+}
+
+fn workloads<'a>(state: &'a State) -> Vec<Workload<'a>> {
+    let mut all = Vec::new();
+    let mut add = |kind: &str,
+                   meta: &'a ObjectMeta,
+                   template: Option<(&'a PodSpec, Option<&'a ObjectMeta>)>,
+                   desired| {
+        if let Some((pod, inner)) = template {
+            let resource = Resource::namespaced(kind, namespace(meta), name(meta));
+            let labels = inner.map_or(&NO_LABELS, labels);
+            all.push(Workload { resource, meta, pod, labels, desired });
+        }
+    };
+    for item in &state.deployments {
+        let spec = item.spec.as_ref();
+        let desired = spec.and_then(|spec| spec.replicas).unwrap_or(1);
+        add("Deployment", &item.metadata, spec.and_then(|spec| inside(&spec.template)), desired);
+    }
+    for item in &state.stateful_sets {
+        let spec = item.spec.as_ref();
+        let desired = spec.and_then(|spec| spec.replicas).unwrap_or(1);
+        add("StatefulSet", &item.metadata, spec.and_then(|spec| inside(&spec.template)), desired);
+    }
+    for item in &state.daemon_sets {
+        let desired = item.status.as_ref().map_or(0, |status| status.desired_number_scheduled);
+        add("DaemonSet", &item.metadata, item.spec.as_ref().and_then(|spec| inside(&spec.template)), desired);
+    }
+    for item in state.replica_sets.iter().filter(|set| !is_owned(&set.metadata)) {
+        let spec = item.spec.as_ref();
+        let desired = spec.and_then(|spec| spec.replicas).unwrap_or(1);
+        let template = spec.and_then(|spec| spec.template.as_ref()).and_then(inside);
+        add("ReplicaSet", &item.metadata, template, desired);
+    }
+    for item in state.jobs.iter().filter(|job| !is_owned(&job.metadata)) {
+        let desired = item.status.as_ref().and_then(|status| status.active).unwrap_or(0);
+        add("Job", &item.metadata, item.spec.as_ref().and_then(|spec| inside(&spec.template)), desired);
+    }
+    for item in &state.cron_jobs {
+        let spec = item.spec.as_ref().and_then(|spec| spec.job_template.spec.as_ref());
+        let active = item.status.as_ref().and_then(|status| status.active.as_ref()).map_or(0, Vec::len);
+        let desired = i32::try_from(active).unwrap_or(i32::MAX);
+        add("CronJob", &item.metadata, spec.and_then(|spec| inside(&spec.template)), desired);
+    }
+    for item in state.pods.iter().filter(|pod| !is_owned(&pod.metadata)) {
+        let template = item.spec.as_ref().map(|spec| (spec, Some(&item.metadata)));
+        add("Pod", &item.metadata, template, i32::from(is_live(item)));
+    }
+    all
+}

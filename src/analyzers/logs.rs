@@ -1,0 +1,327 @@
+//! What the applications' own logs say: each recognised complaint is traced to the object to change. Knows error
+//! texts through `complaints` only.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::finding::{Confidence, Evidence, Severity};
+
+use super::{
+    complaints::{Complaint, Trouble, lines, troubles},
+    draft::{Draft, Rank},
+    index::{ContainerView, Index, name, set_env_command},
+    paths,
+    patterns::pattern,
+    peers, rbac,
+    settings::{Origin, mounts, settings},
+    wiring,
+};
+
+/// Errors with which a container's log ends. A log is read to its end only: what was followed by a recovery, or by a
+/// screen of ordinary lines, is over. Wrong where an application logs errors that it expects and handles.
+pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
+    for view in index.containers() {
+        let found = explain(index, &view);
+        let quiet = found.is_empty();
+        drafts.extend(found);
+        drafts.extend(changed_setting(index, &view));
+        if quiet && view.is_running() {
+            drafts.extend(unrecognised(index, &view));
+        }
+    }
+}
+
+/// The log that matters for a container, and whether its process has ended: the present run's, or the last run's
+/// where the present one has not said anything.
+pub(super) fn spoken<'a>(index: &Index<'a>, view: &ContainerView<'a>) -> Option<(&'a str, bool)> {
+    let over = !view.is_running();
+    let logs = [index.log(view, false), index.log(view, true).filter(|_| over)];
+    let text =
+        logs.into_iter().flatten().map(|log| log.text.as_str()).find(|text| !text.trim().is_empty())?;
+    Some((text, over))
+}
+
+/// The causes and symptoms that a container's log tells.
+pub(super) fn explain(index: &Index<'_>, view: &ContainerView<'_>) -> Vec<Draft> {
+    let Some((text, over)) = spoken(index, view) else { return Vec::new() };
+    let found = troubles(text, index.state.taken_at, over);
+    found.iter().filter_map(|trouble| meaning(index, view, trouble)).collect()
+}
+
+/// A log line as evidence, with how often it came.
+fn quote(view: &ContainerView<'_>, trouble: &Trouble<'_>) -> Evidence {
+    let pod = name(&view.pod.metadata);
+    let times = if trouble.times > 1 { format!(" ({} times)", trouble.times) } else { String::new() };
+    Evidence::new(format!("log of {} in {pod}{times}", view.name()), trouble.line.text)
+}
+
+fn meaning(index: &Index<'_>, view: &ContainerView<'_>, trouble: &Trouble<'_>) -> Option<Draft> {
+    let log = quote(view, trouble);
+    match &trouble.complaint {
+        Complaint::MissingVariable(variable) => missing_variable(index, view, variable, log),
+        Complaint::MissingFile(path) => Some(paths::missing(index, view, path, log)),
+        Complaint::ReadOnly(path) => Some(read_only(view, path.as_deref(), log)),
+        Complaint::PermissionDenied(path) => Some(permission_denied(view, path, log)),
+        Complaint::NoSpace => Some(no_space(view, log)),
+        Complaint::AddressInUse => Some(address_in_use(view, log)),
+        Complaint::UnknownHost(host) => Some(peers::unknown_host(index, view, host.as_deref(), trouble, log)),
+        Complaint::Refused(to) => wiring::unreachable(index, view, to, log),
+        Complaint::TimedOut(to) => peers::timed_out(index, view, to, log),
+        Complaint::UpstreamTimedOut(to) => peers::upstream_slow(index, view, to, log),
+        Complaint::Authentication(user) => Some(peers::authentication(index, view, user.as_deref(), log)),
+        Complaint::CertificateExpired => {
+            Some(peers::bad_certificate(index, view, trouble, log, "tls_verification_failed", "has expired"))
+        }
+        Complaint::CertificateUntrusted => Some(peers::bad_certificate(
+            index,
+            view,
+            trouble,
+            log,
+            "tls_certificate_untrusted",
+            "is not trusted",
+        )),
+        Complaint::Forbidden(denial) => rbac::forbidden(index, view, denial, log),
+    }
+}
+
+/// Critical where the container does not run or is not ready because of it.
+pub(super) fn severity(view: &ContainerView<'_>) -> Severity {
+    if view.is_running() && view.is_ready() { Severity::Warning } else { Severity::Critical }
+}
+
+/// Whether this container crashes beside a first container that is ready: then the pod's own work is not at fault.
+pub(super) fn is_failing_sidecar(index: &Index<'_>, view: &ContainerView<'_>) -> bool {
+    let first_is_ready = index
+        .containers_of(view.pod)
+        .iter()
+        .find(|other| !other.init)
+        .is_some_and(|first| first.name() != view.name() && first.is_ready());
+    (!view.init || view.is_native_sidecar()) && first_is_ready && !view.is_ready()
+}
+
+/// A variable that the process says it needs and the container does not get, or gets empty. The environment of a
+/// container is what `env` and `envFrom` say (task "Define Environment Variables for a Container") and what the
+/// image sets; the latter is not known here, but then the process would not complain.
+fn missing_variable(
+    index: &Index<'_>,
+    view: &ContainerView<'_>,
+    variable: &str,
+    log: Evidence,
+) -> Option<Draft> {
+    let told = settings(index, view);
+    let known = told.iter().rev().find(|setting| setting.name == variable);
+    let secret = known.is_some_and(|setting| matches!(setting.origin, Origin::SecretKey { .. }));
+    if secret || known.is_some_and(|setting| !setting.value.is_empty()) {
+        return None;
+    }
+    let (state, source) = match known {
+        Some(setting) => ("is empty", setting.source(view)),
+        None => ("is not set", view.field("env")),
+    };
+    let sidecar = is_failing_sidecar(index, view);
+    let code = if sidecar { "sidecar_crashing" } else { "missing_env_var" };
+    let kind = if sidecar {
+        "Sidecar"
+    } else if view.init {
+        "Init container"
+    } else {
+        "Container"
+    };
+    let sentence =
+        format!("{kind} `{}` needs the environment variable `{variable}`, which {state}.", view.name());
+    let names: Vec<&str> = view.spec.env.iter().flatten().map(|env| env.name.as_str()).collect();
+    let quoted = if names.is_empty() { "(no variables)".to_owned() } else { names.join(", ") };
+    Some(
+        Draft::cause(code, severity(view), &view.owner, sentence)
+            .container(view.name())
+            .seen_on(view.pod_resource())
+            .evidence_from(Some(log))
+            .evidence(source, known.map_or(quoted, |setting| format!("{}=", setting.name)))
+            .fix(
+                format!("Set `{variable}`."),
+                set_env_command(view, variable, "<value>").replace("'<value>'", "<value>"),
+            ),
+    )
+}
+
+/// A write to the container's root filesystem that `securityContext.readOnlyRootFilesystem` forbids, or to a volume
+/// that is mounted read-only; ConfigMap and Secret volumes always are.
+fn read_only(view: &ContainerView<'_>, path: Option<&str>, log: Evidence) -> Draft {
+    let path = path.unwrap_or("/");
+    let mount = mounts(view)
+        .into_iter()
+        .filter(|(mount, _)| path.starts_with(&mount.mount_path))
+        .max_by_key(|(mount, _)| mount.mount_path.len());
+    let context = view.spec.security_context.as_ref();
+    let root_is_read_only = context.and_then(|context| context.read_only_root_filesystem) == Some(true);
+    let draft = match mount {
+        Some((mount, _)) => {
+            let sentence = format!(
+                "Container `{}` writes to `{path}`, but `{}` is mounted read-only.",
+                view.name(),
+                mount.mount_path
+            );
+            Draft::cause("read_only_mount", severity(view), &view.owner, sentence)
+                .evidence(view.field("volumeMounts"), format!("mountPath: {}", mount.mount_path))
+                .fix("Mount a writable volume there, or write elsewhere.", "")
+        }
+        None if root_is_read_only => {
+            let sentence = format!(
+                "Container `{}` writes to `{path}`, but `readOnlyRootFilesystem: true` makes it read-only and no writable volume is mounted there.",
+                view.name()
+            );
+            Draft::cause("read_only_root_filesystem", severity(view), &view.owner, sentence)
+                .evidence(view.field("securityContext.readOnlyRootFilesystem"), "true")
+                .fix(format!("Mount an emptyDir at `{path}`."), writable_volume(view, path))
+        }
+        None => {
+            let sentence = format!(
+                "Container `{}` writes to `{path}`, which is on a read-only filesystem.",
+                view.name()
+            );
+            Draft::cause("read_only_filesystem", severity(view), &view.owner, sentence).likely()
+        }
+    };
+    draft.container(view.name()).seen_on(view.pod_resource()).evidence_from(Some(log)).about(path)
+}
+
+fn writable_volume(view: &ContainerView<'_>, path: &str) -> String {
+    if !matches!(view.owner.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet") {
+        return String::new();
+    }
+    let list = if view.init { "initContainers" } else { "containers" };
+    let patch = serde_json::json!({"spec": {"template": {"spec": {
+        "volumes": [{"name": "scratch", "emptyDir": {}}],
+        list: [{"name": view.name(), "volumeMounts": [{"name": "scratch", "mountPath": path}]}]
+    }}}});
+    format!("kubectl -n {} patch {} -p '{patch}'", view.namespace(), super::index::kubectl_name(&view.owner))
+}
+
+/// A file that the process' user may not use: the user comes from `runAsUser` or the image, the group of a volume
+/// from `fsGroup` (task "Configure a Security Context").
+fn permission_denied(view: &ContainerView<'_>, path: &str, log: Evidence) -> Draft {
+    let own = view.spec.security_context.as_ref().and_then(|context| context.run_as_user);
+    let pod = view.pod.spec.as_ref().and_then(|spec| spec.security_context.as_ref());
+    let user = own.or_else(|| pod.and_then(|context| context.run_as_user));
+    let who = user.map_or("the user of the image".to_owned(), |user| format!("user `{user}`"));
+    let sentence = format!("Container `{}` may not use `{path}` as {who}.", view.name());
+    let mounted = mounts(view).iter().any(|(mount, _)| path.starts_with(&mount.mount_path));
+    let todo = if mounted {
+        "Set securityContext.fsGroup to a group that may use the volume."
+    } else {
+        "Run as a user that may use it, or mount a volume there."
+    };
+    Draft::cause("permission_denied", severity(view), &view.owner, sentence)
+        .likely()
+        .container(view.name())
+        .seen_on(view.pod_resource())
+        .evidence_from(Some(log))
+        .fix(todo, "")
+        .about(path)
+}
+
+fn no_space(view: &ContainerView<'_>, log: Evidence) -> Draft {
+    let sentence = format!("A volume of container `{}` is full.", view.name());
+    Draft::cause("disk_full", Severity::Critical, &view.owner, sentence)
+        .container(view.name())
+        .seen_on(view.pod_resource())
+        .evidence_from(Some(log))
+        .fix("Enlarge the volume or delete what is not needed.", "")
+}
+
+fn address_in_use(view: &ContainerView<'_>, log: Evidence) -> Draft {
+    let sentence = format!(
+        "Container `{}` cannot listen: its port is taken by another process of the pod or, with hostNetwork, of the node.",
+        view.name()
+    );
+    Draft::cause("port_in_use", severity(view), &view.owner, sentence)
+        .container(view.name())
+        .seen_on(view.pod_resource())
+        .evidence_from(Some(log))
+        .fix("Give the containers of the pod different ports.", "")
+}
+
+/// A configuration that the process says it read anew, followed by errors that were not there before. Likely, not
+/// certain: the two may meet by chance. The value is looked for in the mounted ConfigMaps.
+fn changed_setting(index: &Index<'_>, view: &ContainerView<'_>) -> Option<Draft> {
+    static CHANGE: LazyLock<Regex> = LazyLock::new(|| {
+        pattern(
+            r"(?i)\b(?:reload|config|setting|changed|update)\w*\b.*?\b([A-Za-z][\w.-]*)[ :=]+(\S+?) ?(?:->|=>|→) ?(\S+)",
+        )
+    });
+    static BAD: LazyLock<Regex> =
+        LazyLock::new(|| pattern(r"\b(?:ERROR|FATAL|CRITICAL|SEVERE|PANIC)\b|level=(?:error|fatal)"));
+    let log = index.log(view, false)?;
+    let all: Vec<_> = lines(&log.text).collect();
+    let place = all.iter().rposition(|line| CHANGE.is_match(line.text))?;
+    let change = CHANGE.captures(all.get(place)?.text)?;
+    let (key, old, new) = (change.get(1)?.as_str(), change.get(2)?.as_str(), change.get(3)?.as_str());
+    let bad =
+        |lines: &[super::complaints::Line<'_>]| lines.iter().filter(|line| BAD.is_match(line.text)).count();
+    let before = all.get(..place).unwrap_or_default();
+    let after = all.get(place + 1..).unwrap_or_default();
+    if bad(after) < 3 || bad(after) * 2 < after.len() || bad(before) * 4 > before.len() {
+        return None;
+    }
+    let setting = settings(index, view).into_iter().find(|setting| {
+        let at_key = matches!(&setting.origin, Origin::File { key: file, .. } | Origin::MapKey { key: file, .. } if file == key);
+        setting.is_in_config_map() && (at_key && setting.value.trim() == new || setting.quote(key).contains(new) && setting.value.contains(key))
+    })?;
+    let holder = setting.holder(view);
+    let sentence = format!(
+        "`{}` logs errors since `{key}` changed from `{old}` to `{new}` in ConfigMap `{}`.",
+        view.owner.name, holder.name
+    );
+    let first_bad = after.iter().rev().find(|line| BAD.is_match(line.text))?;
+    let log_name = format!("log of {} in {}", view.name(), name(&view.pod.metadata));
+    let command = match &setting.origin {
+        Origin::File { map, key: file } | Origin::MapKey { map, key: file } if file == key => {
+            let patch = serde_json::json!({"data": {file: old}});
+            format!("kubectl -n {} patch configmap {map} --type merge -p '{patch}'", view.namespace())
+        }
+        _ => setting.correction(index, view, new, old),
+    };
+    Some(
+        Draft::cause("bad_config_value", Severity::Critical, &holder, sentence)
+            .likely()
+            .hurts(&view.owner)
+            .seen_on(view.pod_resource())
+            .evidence(&log_name, all.get(place)?.text)
+            .evidence(&log_name, first_bad.text)
+            .evidence(setting.source(view), setting.quote(new))
+            .about(key)
+            .fix(format!("Restore `{key}` to `{old}`."), command),
+    )
+}
+
+/// Errors that repeat at the end of a running container's log and that no rule knows: worth knowing.
+fn unrecognised(index: &Index<'_>, view: &ContainerView<'_>) -> Option<Draft> {
+    static BAD: LazyLock<Regex> = LazyLock::new(|| {
+        pattern(
+            r#"(?:^|[\s\["'=|])(?:ERROR|FATAL|CRITICAL|SEVERE|PANIC)\b|level=(?:error|fatal)|"level":"(?:error|fatal)""#,
+        )
+    });
+    let log = index.log(view, false)?;
+    let tail: Vec<_> = lines(&log.text).rev().take(20).collect();
+    let bad: Vec<_> = tail.iter().filter(|line| BAD.is_match(line.text)).collect();
+    if bad.len() < 3 || bad.len() * 2 < tail.len() {
+        return None;
+    }
+    let sentence = format!("`{}` keeps logging errors.", view.owner.name);
+    let draft = Draft::symptom(Rank::Complaint, "errors_in_log", Severity::Notice, &view.owner, sentence);
+    let source = format!(
+        "log of {} in {} ({} of its last {} lines)",
+        view.name(),
+        name(&view.pod.metadata),
+        bad.len(),
+        tail.len()
+    );
+    Some(
+        draft
+            .container(view.name())
+            .confidence(Confidence::Possible)
+            .seen_on(view.pod_resource())
+            .evidence(source, bad.first()?.text),
+    )
+}

@@ -1,0 +1,437 @@
+//! Liveness, readiness and startup probes that fail. Knows what the kubelet's prober reports in `Unhealthy` events.
+
+use jiff::SignedDuration;
+use k8s_openapi::{
+    api::core::v1::{Event, Probe},
+    apimachinery::pkg::util::intstr::IntOrString,
+};
+
+use crate::finding::{Confidence, Severity};
+
+use super::{
+    container_start::{killed_by_probe, shortened},
+    draft::{Draft, Rank},
+    index::{ContainerView, Index, event_count, event_time, message, name, patch_command, reason},
+    wiring::listening,
+};
+
+/// A container may take this long to get ready before its readiness probe's failures mean something.
+const WARM_UP: SignedDuration = SignedDuration::from_secs(90);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Liveness,
+    Readiness,
+    Startup,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Startup, Self::Liveness, Self::Readiness];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Liveness => "liveness",
+            Self::Readiness => "readiness",
+            Self::Startup => "startup",
+        }
+    }
+
+    fn of<'a>(self, view: &ContainerView<'a>) -> Option<&'a Probe> {
+        match self {
+            Self::Liveness => view.spec.liveness_probe.as_ref(),
+            Self::Readiness => view.spec.readiness_probe.as_ref(),
+            Self::Startup => view.spec.startup_probe.as_ref(),
+        }
+    }
+}
+
+/// A probe that fails now: readiness of a running container that is not ready, liveness and startup of one that the
+/// kubelet restarts (`Killing`, "failed liveness probe, will be restarted"). The last `Unhealthy` event says how
+/// (concept "Liveness, Readiness, and Startup Probes"). Failures of a container that is ready by now are over.
+pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
+    for view in index.containers() {
+        let failing = Kind::ALL.into_iter().find_map(|kind| {
+            let probe = kind.of(&view)?;
+            let event = failure(index, &view, kind)?;
+            is_current(index, &view, kind, event).then_some((kind, probe, event))
+        });
+        if let Some((kind, probe, event)) = failing {
+            let source = format!(
+                "event on Pod {}/{} ({} times)",
+                view.namespace(),
+                name(&view.pod.metadata),
+                event_count(event)
+            );
+            drafts.push(
+                verdict(index, &view, kind, probe, message(event))
+                    .container(view.name())
+                    .seen_on(view.pod_resource())
+                    .hurts(&view.owner)
+                    .evidence(view.field(&format!("{}Probe", kind.word())), describe(probe))
+                    .evidence(source, message(event)),
+            );
+        }
+    }
+}
+
+/// The most telling failure of that probe: the most frequent of those that are not older than the present run, since
+/// while a container starts a probe fails in ways that do not last.
+fn failure<'a>(index: &Index<'a>, view: &ContainerView<'a>, kind: Kind) -> Option<&'a Event> {
+    let start = format!("{} probe", kind.word());
+    let path = format!("{{{}}}", view.name());
+    let events = index.pod_events(view.pod).iter().copied().filter(|event| {
+        let field = event.involved_object.field_path.as_deref();
+        reason(event) == "Unhealthy"
+            && message(event).to_lowercase().starts_with(&start)
+            && field.is_none_or(|field| field.ends_with(&path))
+    });
+    events.max_by_key(|event| (event_time(event), event_count(event)))
+}
+
+fn is_current(index: &Index<'_>, view: &ContainerView<'_>, kind: Kind, event: &Event) -> bool {
+    let recent = event_time(event).is_none_or(|at| index.age(at) < SignedDuration::from_mins(10));
+    match kind {
+        Kind::Readiness => {
+            let since = view.running_since().map_or(SignedDuration::ZERO, |at| index.age(at));
+            view.is_running() && !view.is_ready() && recent && since > WARM_UP
+        }
+        // A container in its restart delay is not probed; what counts is that the kubelet ended it.
+        _ => recent && killed_by_probe(index, view) && (view.restarts() > 0 || !view.is_running()),
+    }
+}
+
+/// `GET http://:8080/healthz every 5s`, as the field would be written in words.
+fn describe(probe: &Probe) -> String {
+    let what = if let Some(http) = &probe.http_get {
+        let path = http.path.as_deref().unwrap_or("/");
+        format!("httpGet {} port {}", path, shown(&http.port))
+    } else if let Some(tcp) = &probe.tcp_socket {
+        format!("tcpSocket port {}", shown(&tcp.port))
+    } else if let Some(grpc) = &probe.grpc {
+        format!("grpc port {}", grpc.port)
+    } else {
+        let command = probe.exec.as_ref().and_then(|exec| exec.command.as_ref());
+        format!("exec {}", command.map(|command| command.join(" ")).unwrap_or_default())
+    };
+    format!(
+        "{what}, initialDelaySeconds {}, periodSeconds {}, timeoutSeconds {}, failureThreshold {}",
+        probe.initial_delay_seconds.unwrap_or(0),
+        probe.period_seconds.unwrap_or(10),
+        probe.timeout_seconds.unwrap_or(1),
+        probe.failure_threshold.unwrap_or(3)
+    )
+}
+
+fn shown(port: &IntOrString) -> String {
+    match port {
+        IntOrString::Int(port) => port.to_string(),
+        IntOrString::String(port) => port.clone(),
+    }
+}
+
+/// The number of the port that is probed; a name is looked up among the container's ports.
+fn port_of(view: &ContainerView<'_>, probe: &Probe) -> Option<u16> {
+    let port = probe.http_get.as_ref().map(|http| &http.port);
+    let number = match port.or_else(|| probe.tcp_socket.as_ref().map(|tcp| &tcp.port)) {
+        Some(IntOrString::Int(port)) => *port,
+        Some(IntOrString::String(wanted)) => {
+            let mut ports = view.spec.ports.iter().flatten();
+            ports.find(|port| port.name.as_deref() == Some(wanted))?.container_port
+        }
+        None => probe.grpc.as_ref()?.port,
+    };
+    u16::try_from(number).ok()
+}
+
+fn verdict(index: &Index<'_>, view: &ContainerView<'_>, kind: Kind, probe: &Probe, said: &str) -> Draft {
+    let word = kind.word();
+    let cause = |what: &str, sentence: String| {
+        Draft::cause(&format!("{word}_probe_{what}"), Severity::Critical, &view.owner, sentence)
+    };
+    let lower = said.to_lowercase();
+    if lower.contains("statuscode: 404") {
+        return wrong_path(view, kind, probe);
+    }
+    if lower.contains("statuscode: 401") || lower.contains("statuscode: 403") {
+        let sentence = format!(
+            "The {word} probe of container `{}` is turned away: its path needs a login.",
+            view.name()
+        );
+        return cause("unauthorized", sentence).fix("Probe a path that needs no login.", "");
+    }
+    if lower.contains("http response to https client")
+        || lower.contains("malformed http")
+        || lower.contains("https server")
+    {
+        let sentence = format!("The {word} probe of container `{}` uses the wrong scheme.", view.name());
+        return cause("wrong_scheme", sentence).fix("Set httpGet.scheme to what the port speaks.", "");
+    }
+    if lower.contains("executable file not found")
+        || lower.contains("exec: \"") && lower.contains("no such file")
+    {
+        let sentence = format!(
+            "The {word} probe of container `{}` runs a program that its image does not have.",
+            view.name()
+        );
+        return cause("command_not_found", sentence).fix("Use a command that is in the image.", "");
+    }
+    let refused = lower.contains("connection refused");
+    let wrong = port_of(view, probe).filter(|_| refused);
+    if let Some(draft) = wrong.and_then(|port| wrong_port(index, view, kind, probe, port)) {
+        return draft;
+    }
+    if kind != Kind::Readiness
+        && (refused || lower.contains("deadline exceeded") || lower.contains("timeout"))
+    {
+        return impatient(view, kind, probe, refused);
+    }
+    let sentence = if lower.contains("deadline exceeded") || lower.contains("timeout") {
+        format!(
+            "Container `{}` does not answer its {word} probe within `{}` s.",
+            view.name(),
+            probe.timeout_seconds.unwrap_or(1)
+        )
+    } else {
+        format!(
+            "Container `{}` runs but says that it is not {}: {}.",
+            view.name(),
+            if kind == Kind::Readiness { "ready" } else { "well" },
+            shortened(said.trim().trim_end_matches(':'))
+        )
+    };
+    Draft::symptom(
+        Rank::Container,
+        &format!("{word}_probe_failing"),
+        Severity::Critical,
+        &view.owner,
+        sentence,
+    )
+    .likely()
+}
+
+/// HTTP 404: the server answers and does not know the path. Wrong where the application serves it only later.
+fn wrong_path(view: &ContainerView<'_>, kind: Kind, probe: &Probe) -> Draft {
+    let word = kind.word();
+    let path = probe.http_get.as_ref().and_then(|http| http.path.as_deref()).unwrap_or("/");
+    let sentence = format!(
+        "The {word} probe of container `{}` asks for `{path}`, which its server answers with 404.",
+        view.name()
+    );
+    let others = Kind::ALL
+        .into_iter()
+        .filter(|other| *other != kind)
+        .filter_map(|other| other.of(view)?.http_get.as_ref()?.path.as_deref());
+    let right = others.into_iter().find(|other| *other != path).unwrap_or("/");
+    Draft::cause(&format!("{word}_probe_wrong_path"), Severity::Critical, &view.owner, sentence).fix(
+        format!("Probe a path that the application serves, for instance `{right}`."),
+        patch_command(view, "replace", &format!("{word}Probe/httpGet/path"), Some(&format!("\"{right}\""))),
+    )
+}
+
+/// Connection refused on a port on which the container is not known to listen, while it is known to listen on
+/// another. `containerPort` is only a declaration, so a log line that says where it listens makes this certain.
+fn wrong_port(
+    index: &Index<'_>,
+    view: &ContainerView<'_>,
+    kind: Kind,
+    probe: &Probe,
+    port: u16,
+) -> Option<Draft> {
+    let known = listening(index, view);
+    let right = known.iter().copied().find(|known| *known != port)?;
+    if known.contains(&port) {
+        return None;
+    }
+    let word = kind.word();
+    let list = known.iter().map(|port| format!("`{port}`")).collect::<Vec<_>>().join(", ");
+    let sentence = format!(
+        "The {word} probe of container `{}` checks port `{port}`, but the container listens on {list}.",
+        view.name()
+    );
+    let field = if probe.http_get.is_some() {
+        "httpGet"
+    } else if probe.tcp_socket.is_some() {
+        "tcpSocket"
+    } else {
+        "grpc"
+    };
+    Some(
+        Draft::cause(&format!("{word}_probe_wrong_port"), Severity::Critical, &view.owner, sentence)
+            .evidence(view.field("ports"), known.iter().map(u16::to_string).collect::<Vec<_>>().join(", "))
+            .fix(
+                format!("Point the {word} probe at port `{right}`."),
+                patch_command(
+                    view,
+                    "replace",
+                    &format!("{word}Probe/{field}/port"),
+                    Some(&right.to_string()),
+                ),
+            ),
+    )
+}
+
+/// The kubelet ends the container before it has come up: the time that the probe allows from the start,
+/// initialDelaySeconds + periodSeconds × failureThreshold, is about as long as the container lives. Wrong where the
+/// application hangs and would never come up.
+fn impatient(view: &ContainerView<'_>, kind: Kind, probe: &Probe, refused: bool) -> Draft {
+    let word = kind.word();
+    let period = probe.period_seconds.unwrap_or(10);
+    let allowed = probe.initial_delay_seconds.unwrap_or(0) + period * probe.failure_threshold.unwrap_or(3);
+    let lived = view.last_end().and_then(|end| {
+        let (from, to) = (end.started_at.as_ref()?.0, end.finished_at.as_ref()?.0);
+        Some(to.duration_since(from).as_secs())
+    });
+    let early = lived.is_some_and(|lived| lived <= i64::from(allowed + 2 * period) + 30);
+    let code = match kind {
+        Kind::Liveness if early => "liveness_probe_too_aggressive",
+        Kind::Startup => "startup_probe_too_short",
+        _ => "liveness_probe_failing",
+    };
+    let lived = lived.map(|lived| format!(", {lived} s after its start the last time")).unwrap_or_default();
+    let does = if refused { "listens" } else { "answers" };
+    let sentence = if early || kind == Kind::Startup {
+        format!(
+            "The {word} probe ends container `{}` before it {does}: it allows `{allowed}` s{lived}.",
+            view.name()
+        )
+    } else {
+        format!("Container `{}` stops answering its liveness probe and is restarted{lived}.", view.name())
+    };
+    let draft = Draft::cause(code, Severity::Critical, &view.owner, sentence)
+        .confidence(if early && refused { Confidence::Certain } else { Confidence::Likely });
+    let draft = if early || kind == Kind::Startup {
+        draft.fix("Give it time to start with a startupProbe.", startup_probe(view, kind, probe, allowed))
+    } else {
+        draft.fix("Find out why it hangs; a longer timeoutSeconds helps where it is only slow.", "")
+    };
+    let state = view.last_end().map(|end| format!("exit code {}", end.exit_code)).unwrap_or_default();
+    draft.evidence(
+        format!("Pod {}/{} lastState of {}", view.namespace(), name(&view.pod.metadata), view.name()),
+        format!("{state}, {} restarts", view.restarts()),
+    )
+}
+
+/// A startup probe of the same check that allows ten times as long.
+fn startup_probe(view: &ContainerView<'_>, kind: Kind, probe: &Probe, allowed: i32) -> String {
+    if kind == Kind::Startup {
+        let threshold = (probe.failure_threshold.unwrap_or(3) * 10).to_string();
+        return patch_command(view, "add", "startupProbe/failureThreshold", Some(&threshold));
+    }
+    let mut longer = probe.clone();
+    longer.initial_delay_seconds = None;
+    longer.success_threshold = None;
+    longer.period_seconds = Some(5);
+    longer.failure_threshold = Some((allowed.max(12) * 10 / 5).min(360));
+    let value = serde_json::to_string(&longer).unwrap_or_default();
+    patch_command(view, "add", "startupProbe", Some(&value))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::fixture::{crashed, deployment, event, findings, log_of, roots, running};
+    use super::*;
+
+    fn case(probe: &str, spec: &Value, status: &Value, said: &str) -> Vec<Value> {
+        let container = json!({"ports": [{"containerPort": 8080}], probe: spec});
+        let mut objects = deployment(&container, status, &json!({}));
+        objects.push(event("Pod", "web-1", "Unhealthy", said));
+        objects
+    }
+
+    fn killed(probe: &str) -> Value {
+        event("Pod", "web-1", "Killing", &format!("Container app failed {probe} probe, will be restarted"))
+    }
+
+    #[test]
+    fn readiness() {
+        let http = json!({"httpGet": {"path": "/healthz", "port": 8080}});
+        let other = json!({"httpGet": {"path": "/", "port": 8081}});
+        for (spec, said, code) in [
+            (
+                &http,
+                "Readiness probe failed: HTTP probe failed with statuscode: 404",
+                "readiness_probe_wrong_path",
+            ),
+            (
+                &http,
+                "Readiness probe failed: HTTP probe failed with statuscode: 503",
+                "readiness_probe_failing",
+            ),
+            (
+                &http,
+                "Readiness probe failed: HTTP probe failed with statuscode: 401",
+                "readiness_probe_unauthorized",
+            ),
+            (
+                &other,
+                "Readiness probe failed: dial tcp 10.0.0.1:8081: connect: connection refused",
+                "readiness_probe_wrong_port",
+            ),
+            (
+                &http,
+                "Readiness probe failed: dial tcp 10.0.0.1:8080: connect: connection refused",
+                "readiness_probe_failing",
+            ),
+        ] {
+            let found = roots(case("readinessProbe", spec, &running(false), said));
+            assert_eq!(found, [format!("{code} Deployment shop/web")], "{said}");
+        }
+    }
+
+    #[test]
+    fn failures_before_it_was_ready_are_over() {
+        let http = json!({"httpGet": {"path": "/healthz", "port": 8080}});
+        let said = "Readiness probe failed: HTTP probe failed with statuscode: 404";
+        assert_eq!(roots(case("readinessProbe", &http, &running(true), said)), Vec::<String>::new());
+        let young = json!({"state": {"running": {"startedAt": "2026-01-02T03:03:30Z"}}});
+        let mut objects = case("readinessProbe", &http, &young, said);
+        objects[2]["metadata"]["creationTimestamp"] = json!("2026-01-02T03:03:20Z");
+        assert_eq!(roots(objects), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_liveness_probe_of_a_port_where_nothing_listens() {
+        let spec = json!({"tcpSocket": {"port": 9090}});
+        let mut objects = case(
+            "livenessProbe",
+            &spec,
+            &crashed(137),
+            "Liveness probe failed: dial tcp 10.0.0.1:9090: connect: connection refused",
+        );
+        objects.push(killed("liveness"));
+        objects.push(log_of("web-1", "app", "INFO listening on 0.0.0.0:8080"));
+        assert_eq!(roots(objects.clone()), ["liveness_probe_wrong_port Deployment shop/web"]);
+        let fix = findings(objects).remove(0).fix.unwrap();
+        assert!(
+            fix.command.contains("/containers/0/livenessProbe/tcpSocket/port\",\"value\":8080"),
+            "{}",
+            fix.command.as_str()
+        );
+    }
+
+    #[test]
+    fn a_liveness_probe_that_does_not_wait() {
+        let spec = json!({"httpGet": {"path": "/", "port": 8080}, "initialDelaySeconds": 5, "periodSeconds": 5, "failureThreshold": 2});
+        let mut objects = case(
+            "livenessProbe",
+            &spec,
+            &crashed(137),
+            "Liveness probe failed: Get \"http://10.0.0.1:8080/\": dial tcp 10.0.0.1:8080: connect: connection refused",
+        );
+        objects.push(killed("liveness"));
+        assert_eq!(roots(objects.clone()), ["liveness_probe_too_aggressive Deployment shop/web"]);
+        assert!(findings(objects).remove(0).fix.unwrap().command.contains("/startupProbe"));
+    }
+
+    #[test]
+    fn ports_by_name() {
+        let container = json!({"ports": [{"name": "http", "containerPort": 8080}], "readinessProbe": {"httpGet": {"port": "http"}}});
+        let state =
+            super::super::fixture::state(&Value::Array(deployment(&container, &running(true), &json!({}))));
+        let index = Index::new(&state);
+        let view = index.containers().remove(0);
+        assert_eq!(port_of(&view, view.spec.readiness_probe.as_ref().unwrap()), Some(8080));
+    }
+}

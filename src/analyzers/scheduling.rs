@@ -1,0 +1,353 @@
+//! Pods that no node takes. Knows the messages of the scheduler's plugins; volumes that are not bound are
+//! `storage`'s matter.
+
+use std::sync::LazyLock;
+
+use jiff::SignedDuration;
+use k8s_openapi::{
+    api::core::v1::{Pod, PodSpec},
+    apimachinery::pkg::api::resource::Quantity,
+};
+use regex::Regex;
+
+use crate::finding::{Resource, Severity};
+
+use super::{
+    draft::Draft,
+    index::{
+        Index, condition, is_editable, is_live, is_ready, kubectl_name, name, namespace, phase, spec_path,
+    },
+    node_constraints,
+    patterns::pattern,
+};
+
+/// A pending pod that the scheduler could not place (`PodScheduled` is `False`, reason `Unschedulable`; the message
+/// lists how many nodes each plugin refused) or that no scheduler looks at. Of several reasons the one that refuses
+/// most nodes is told; the taint of control-plane nodes only where it is the only one. Wrong while the cluster
+/// autoscaler is about to add a node.
+pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
+    for pod in index.state.pods.iter().filter(|pod| is_live(pod) && phase(pod) == "Pending") {
+        let Some(spec) = &pod.spec else { continue };
+        let draft = match condition(pod, "PodScheduled") {
+            Some(("False", "Unschedulable", said)) => refused(index, pod, spec, said).map(|draft| {
+                draft.evidence(format!("{} status.conditions[PodScheduled]", resource(pod)), said)
+            }),
+            Some(("False", "SchedulingGated", _)) => Some(gated(index, pod, spec)),
+            None if spec.node_name.is_none() => unseen(index, pod, spec),
+            _ => None,
+        };
+        drafts.extend(draft.map(|draft| draft.seen_on(resource(pod)).hurts(&index.owner(pod))));
+    }
+}
+
+fn resource(pod: &Pod) -> Resource {
+    Resource::namespaced("Pod", namespace(&pod.metadata), name(&pod.metadata))
+}
+
+/// Nobody has looked at the pod: its `schedulerName` is one that does not run. The default scheduler would have set a
+/// condition within a second. Told by there being no condition, no event and no pod that this scheduler placed.
+fn unseen(index: &Index<'_>, pod: &Pod, spec: &PodSpec) -> Option<Draft> {
+    let scheduler = spec.scheduler_name.as_deref().unwrap_or("default-scheduler");
+    let placed = index
+        .state
+        .pods
+        .iter()
+        .filter_map(|other| other.spec.as_ref())
+        .any(|other| other.scheduler_name.as_deref() == Some(scheduler) && other.node_name.is_some());
+    if placed || index.object_age(&pod.metadata) < SignedDuration::from_secs(30) {
+        return None;
+    }
+    let owner = index.owner(pod);
+    let sentence = format!(
+        "Pods of `{}` ask for the scheduler `{scheduler}`, which does not run in this cluster, so nothing places them.",
+        owner.name
+    );
+    let field = format!("{owner} {}.schedulerName", spec_path(&owner));
+    let command = patch(&owner, "replace", "schedulerName", "\"default-scheduler\"");
+    Some(
+        Draft::cause("unknown_scheduler_name", severity(index, &owner), &owner, sentence)
+            .evidence(field, scheduler)
+            .evidence(format!("{} status", resource(pod)), "phase: Pending, no conditions, no events")
+            .fix("Use the default scheduler, or start the one that is named.", command),
+    )
+}
+
+fn gated(index: &Index<'_>, pod: &Pod, spec: &PodSpec) -> Draft {
+    let owner = index.owner(pod);
+    let gates: Vec<&str> = spec.scheduling_gates.iter().flatten().map(|gate| gate.name.as_str()).collect();
+    let sentence =
+        format!("Pods of `{}` wait for the scheduling gate `{}` to be lifted.", owner.name, gates.join(", "));
+    Draft::cause("scheduling_gated", Severity::Warning, &owner, sentence).likely()
+}
+
+pub(super) fn severity(index: &Index<'_>, owner: &Resource) -> Severity {
+    let serving = index.pods_of(owner).iter().any(|pod| is_ready(pod));
+    if serving { Severity::Warning } else { Severity::Critical }
+}
+
+pub(super) fn patch(owner: &Resource, op: &str, path: &str, value: &str) -> String {
+    if !is_editable(owner) {
+        return String::new();
+    }
+    let root = spec_path(owner).replace('.', "/");
+    let value = if value.is_empty() { String::new() } else { format!(",\"value\":{value}") };
+    format!(
+        "kubectl -n {} patch {} --type json -p '[{{\"op\":\"{op}\",\"path\":\"/{root}/{path}\"{value}}}]'",
+        owner.namespace.as_deref().unwrap_or_default(),
+        kubectl_name(owner)
+    )
+}
+
+/// The reasons in a scheduler's message with the number of nodes each refuses.
+fn reasons(said: &str) -> Vec<(u32, &str)> {
+    static COUNTED: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(\d+) (.+?)\.?$"));
+    let said = said.split(" preemption:").next().unwrap_or(said);
+    let list = said.split_once("nodes are available: ").map_or(said, |(_, list)| list);
+    let list = list.split(". ").next().unwrap_or(list);
+    let parts = list.split(", ").filter_map(|part| {
+        let groups = COUNTED.captures(part)?;
+        Some((groups.get(1)?.as_str().parse().ok()?, groups.get(2)?.as_str()))
+    });
+    parts.collect()
+}
+
+fn refused(index: &Index<'_>, pod: &Pod, spec: &PodSpec, said: &str) -> Option<Draft> {
+    let owner = index.owner(pod);
+    let all = reasons(said);
+    let expected = |reason: &str| {
+        reason.contains("node-role.kubernetes.io/control-plane")
+            || reason.contains("node-role.kubernetes.io/master")
+    };
+    let real: Vec<_> = all.iter().filter(|(_, reason)| !expected(reason)).copied().collect();
+    let (_, reason) = real.iter().chain(&all).max_by_key(|(count, _)| *count).copied()?;
+    let told = match reason {
+        _ if reason.starts_with("Insufficient ") => {
+            insufficient(index, &owner, spec, reason.trim_start_matches("Insufficient "))
+        }
+        "Too many pods" => plain(
+            index,
+            &owner,
+            "node_pod_limit_reached",
+            "the nodes already run as many pods as they may",
+            "Add a node, or raise maxPods of the kubelets.",
+        ),
+        _ if reason.contains("node affinity/selector") => node_constraints::selector(index, &owner, spec),
+        _ if reason.contains("untolerated taint") => node_constraints::taint(index, &owner, spec, reason),
+        _ if reason.contains("unschedulable") => node_constraints::cordoned(index, &owner)?,
+        _ if reason.contains("pod anti-affinity rules") => node_constraints::anti_affinity(index, &owner),
+        _ if reason.contains("pod affinity rules") => plain(
+            index,
+            &owner,
+            "pod_affinity_unsatisfiable",
+            "no node runs the pods that its required podAffinity asks for",
+            "Start those pods, or make the rule preferred.",
+        ),
+        _ if reason.contains("topology spread") => plain(
+            index,
+            &owner,
+            "topology_spread_unsatisfiable",
+            "its topologySpreadConstraints allow no node",
+            "Set whenUnsatisfiable to ScheduleAnyway, or add nodes.",
+        ),
+        _ if reason.contains("free ports") => node_constraints::host_port(index, pod, &owner, spec),
+        _ if reason.contains("volume node affinity conflict") => plain(
+            index,
+            &owner,
+            "volume_node_affinity_conflict",
+            "its volume can only be used on nodes that do not take it, such as those of another zone",
+            "Run the pod where the volume is, or recreate the volume there.",
+        ),
+        _ if reason.contains("exceed max volume count") => plain(
+            index,
+            &owner,
+            "node_volume_limit_reached",
+            "the nodes have as many volumes attached as they may",
+            "Add a node.",
+        ),
+        _ => return None,
+    };
+    Some(told)
+}
+
+pub(super) fn plain(index: &Index<'_>, owner: &Resource, code: &str, why: &str, todo: &str) -> Draft {
+    let sentence = format!("No node takes a pod of `{}`: {why}.", owner.name);
+    Draft::cause(code, severity(index, owner), owner, sentence).fix(todo, "")
+}
+
+/// A quantity in units: bytes, cores, pieces.
+pub(super) fn amount(quantity: &Quantity) -> f64 {
+    let text = quantity.0.trim();
+    let split = text.find(|letter: char| !(letter.is_ascii_digit() || letter == '.')).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let number: f64 = number.parse().unwrap_or(0.0);
+    let factor = match unit {
+        "m" => 1e-3,
+        "k" => 1e3,
+        "M" => 1e6,
+        "G" => 1e9,
+        "T" => 1e12,
+        "Ki" => 1024.0,
+        "Mi" => 1024.0 * 1024.0,
+        "Gi" => 1024.0 * 1024.0 * 1024.0,
+        "Ti" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
+        _ => 1.0,
+    };
+    number * factor
+}
+
+/// More is requested than a node has left. Requests count, not use (concept "Resource Management").
+fn insufficient(index: &Index<'_>, owner: &Resource, spec: &PodSpec, what: &str) -> Draft {
+    let request = |container: &k8s_openapi::api::core::v1::Container| {
+        container.resources.as_ref()?.requests.as_ref()?.get(what).cloned()
+    };
+    let requests: Vec<(String, Quantity)> = spec
+        .containers
+        .iter()
+        .filter_map(|container| Some((container.name.clone(), request(container)?)))
+        .collect();
+    let wanted: f64 = requests.iter().map(|(_, quantity)| amount(quantity)).sum();
+    let offers =
+        index.state.nodes.iter().filter_map(|node| node.status.as_ref()?.allocatable.as_ref()?.get(what));
+    let largest = offers.max_by(|a, b| amount(a).total_cmp(&amount(b)));
+    let told: Vec<String> = requests.iter().map(|(_, quantity)| quantity.0.clone()).collect();
+    let never = largest.is_some_and(|largest| amount(largest) < wanted);
+    let sentence = match largest {
+        Some(largest) if never => format!(
+            "Pods of `{}` request `{}` {what}, but the largest node offers `{}`.",
+            owner.name,
+            told.join(" + "),
+            readable(largest, what)
+        ),
+        _ => format!(
+            "Pods of `{}` request `{}` {what}, and no node has that much left unreserved.",
+            owner.name,
+            told.join(" + ")
+        ),
+    };
+    let field = format!("{owner} {}.containers[].resources.requests.{what}", spec_path(owner));
+    let draft = Draft::cause(
+        &format!("insufficient_{}", what.replace(['-', '.', '/'], "_")),
+        severity(index, owner),
+        owner,
+        sentence,
+    )
+    .evidence(field, told.join(", "));
+    let draft = match largest {
+        Some(largest) => draft.evidence(format!("Node status.allocatable.{what}"), &largest.0),
+        None => draft,
+    };
+    match (requests.first(), is_editable(owner) && owner.kind != "CronJob") {
+        (Some((container, _)), true) => {
+            let command = format!(
+                "kubectl -n {} set resources {} -c {container} --requests={what}=<less>",
+                owner.namespace.as_deref().unwrap_or_default(),
+                kubectl_name(owner)
+            );
+            draft.fix(
+                format!("Lower the {what} request to what a node can give, or add a larger node."),
+                command,
+            )
+        }
+        _ => draft.fix(format!("Lower the {what} request, or add a larger node."), ""),
+    }
+}
+
+/// Memory in Gi where a node tells it in Ki.
+fn readable(quantity: &Quantity, what: &str) -> String {
+    if what != "memory" {
+        return quantity.0.clone();
+    }
+    format!("{:.1}Gi", amount(quantity) / (1024.0 * 1024.0 * 1024.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::fixture::{deployment, roots};
+    use super::*;
+
+    fn pending(container: &Value, spec: &Value, reason: &str, node: &Value) -> Vec<String> {
+        let mut objects = deployment(container, &json!({}), spec);
+        objects[2]["status"] = json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False",
+            "reason": "Unschedulable", "message": format!("0/1 nodes are available: {reason}. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.")}]});
+        objects.push(
+            json!({"kind": "Node", "metadata": {"name": "n1", "labels": {"disk": "hdd"}}, "spec": node,
+            "status": {"allocatable": {"cpu": "2", "memory": "8Gi"}}}),
+        );
+        roots(objects)
+    }
+
+    #[test]
+    fn reasons_of_the_scheduler() {
+        let nothing = json!({});
+        let taint = json!({"taints": [{"key": "dedicated", "value": "gpu", "effect": "NoSchedule"}]});
+        let cordoned = json!({"unschedulable": true, "taints": [{"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"}]});
+        for (reason, node, expected) in [
+            ("1 Insufficient cpu", &nothing, "insufficient_cpu Deployment shop/web"),
+            ("1 Insufficient memory", &nothing, "insufficient_memory Deployment shop/web"),
+            (
+                "1 node(s) didn't match Pod's node affinity/selector",
+                &nothing,
+                "node_selector_mismatch Deployment shop/web",
+            ),
+            ("1 node(s) had untolerated taint(s)", &taint, "taint_not_tolerated Node n1"),
+            ("1 node(s) had untolerated taint {dedicated: gpu}", &taint, "taint_not_tolerated Node n1"),
+            ("1 node(s) were unschedulable", &cordoned, "node_cordoned Node n1"),
+            ("1 node(s) had untolerated taint(s)", &cordoned, "node_cordoned Node n1"),
+            (
+                "1 node(s) didn't match pod anti-affinity rules",
+                &nothing,
+                "pod_anti_affinity_unsatisfiable Deployment shop/web",
+            ),
+            (
+                "1 node(s) didn't have free ports for the requested pod ports",
+                &nothing,
+                "host_port_conflict Deployment shop/web",
+            ),
+            (
+                "1 node(s) had volume node affinity conflict",
+                &nothing,
+                "volume_node_affinity_conflict Deployment shop/web",
+            ),
+            ("1 Too many pods", &nothing, "node_pod_limit_reached Deployment shop/web"),
+        ] {
+            assert_eq!(
+                pending(&json!({}), &json!({"nodeSelector": {"disk": "ssd"}}), reason, node),
+                [expected],
+                "{reason}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_reason_of_most_nodes_counts_and_the_control_plane_is_no_fault() {
+        let said = "0/3 nodes are available: 1 node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }, 2 Insufficient cpu. preemption: no.";
+        assert_eq!(
+            reasons(said),
+            [
+                (1, "node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }"),
+                (2, "Insufficient cpu")
+            ]
+        );
+    }
+
+    #[test]
+    fn a_scheduler_that_does_not_run() {
+        let mut objects = deployment(&json!({}), &json!({}), &json!({"schedulerName": "mine"}));
+        objects[2]["status"] = json!({"phase": "Pending"});
+        assert_eq!(roots(objects.clone()), ["unknown_scheduler_name Deployment shop/web"]);
+        let mut placed = objects[2].clone();
+        placed["metadata"]["name"] = json!("web-2");
+        placed["spec"]["nodeName"] = json!("n1");
+        objects.push(placed);
+        assert!(!roots(objects).contains(&"unknown_scheduler_name Deployment shop/web".to_owned()));
+    }
+
+    #[test]
+    fn quantities() {
+        for (text, expected) in [("100m", 0.1), ("2", 2.0), ("1Ki", 1024.0), ("1.5G", 1.5e9)] {
+            assert!((amount(&Quantity(text.into())) - expected).abs() < 1e-9, "{text}");
+        }
+    }
+}

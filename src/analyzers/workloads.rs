@@ -1,0 +1,178 @@
+//! Workloads that have too few pods: DaemonSets without nodes, stuck rollouts, and the plain fact. Knows the conditions
+//! of the controllers; pods that are turned away are `admission`'s matter.
+
+use jiff::SignedDuration;
+
+use crate::finding::{Confidence, Resource, Severity};
+
+use super::{
+    draft::{Draft, Rank},
+    index::{Index, is_live, is_owned, is_ready, labels, name, namespace},
+};
+
+/// How long a workload may take before it counts as short of pods.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(2);
+
+pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
+    daemon_sets(index, drafts);
+    rollouts(index, drafts);
+    unavailable(index, drafts);
+}
+
+/// A DaemonSet that wants no pod at all, because no node has the labels it asks for. A cluster that is to get such
+/// nodes later (GPU nodes, Windows) has DaemonSets like this on purpose: so a warning.
+fn daemon_sets(index: &Index<'_>, drafts: &mut Vec<Draft>) {
+    for workload in index
+        .workloads()
+        .iter()
+        .filter(|workload| workload.resource.kind == "DaemonSet" && workload.desired == 0)
+    {
+        let Some(selector) = workload.pod.node_selector.as_ref().filter(|selector| !selector.is_empty())
+        else {
+            continue;
+        };
+        let fits =
+            index.state.nodes.iter().any(|node| {
+                selector.iter().all(|(key, value)| labels(&node.metadata).get(key) == Some(value))
+            });
+        if fits
+            || index.state.nodes.is_empty()
+            || index.object_age(workload.meta) < SignedDuration::from_secs(30)
+        {
+            continue;
+        }
+        let shown =
+            selector.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",");
+        let sentence = format!(
+            "DaemonSet `{}` runs on no node: it asks for the label `{shown}`, which no node has.",
+            workload.resource.name
+        );
+        let command = format!(
+            "kubectl -n {} patch daemonset {} --type json -p '[{{\"op\":\"remove\",\"path\":\"/spec/template/spec/nodeSelector\"}}]'",
+            workload.namespace(),
+            workload.resource.name
+        );
+        drafts.push(
+            Draft::cause("daemonset_node_selector_mismatch", Severity::Warning, &workload.resource, sentence)
+                .evidence(format!("{} spec.template.spec.nodeSelector", workload.resource), &shown)
+                .evidence(format!("{} status.desiredNumberScheduled", workload.resource), "0")
+                .fix(
+                    format!(
+                        "Remove the selector, or label the nodes it is for: kubectl label node <node> {shown}"
+                    ),
+                    command,
+                ),
+        );
+    }
+}
+
+/// A Deployment whose rollout makes no progress (`ProgressDeadlineExceeded`), or is paused with changes waiting.
+fn rollouts(index: &Index<'_>, drafts: &mut Vec<Draft>) {
+    for deployment in &index.state.deployments {
+        let itself =
+            Resource::namespaced("Deployment", namespace(&deployment.metadata), name(&deployment.metadata));
+        let Some(status) = &deployment.status else { continue };
+        let conditions = status.conditions.as_deref().unwrap_or_default();
+        let late = conditions
+            .iter()
+            .find(|condition| condition.reason.as_deref() == Some("ProgressDeadlineExceeded"));
+        if let Some(condition) = late {
+            let available = status.available_replicas.unwrap_or(0);
+            let serving = if available > 0 {
+                format!("{available} older pods still serve")
+            } else {
+                "nothing serves".to_owned()
+            };
+            let sentence = format!("The rollout of `{}` is stuck: {serving}.", itself.name);
+            let severity = if available > 0 { Severity::Warning } else { Severity::Critical };
+            drafts.push(
+                Draft::symptom(Rank::Workload, "rollout_stuck", severity, &itself, sentence)
+                    .evidence(
+                        format!("{itself} status.conditions[Progressing]"),
+                        condition.message.as_deref().unwrap_or("ProgressDeadlineExceeded"),
+                    )
+                    .fix(
+                        "Undo the rollout until its cause is found.",
+                        format!(
+                            "kubectl -n {} rollout undo deployment/{}",
+                            namespace(&deployment.metadata),
+                            itself.name
+                        ),
+                    ),
+            );
+        }
+        let spec = deployment.spec.as_ref();
+        let paused = spec.and_then(|spec| spec.paused) == Some(true);
+        let wanted = spec.and_then(|spec| spec.replicas).unwrap_or(1);
+        if paused && status.updated_replicas.unwrap_or(0) < wanted {
+            let sentence = format!(
+                "The rollout of `{}` is paused, so its latest change does not take effect.",
+                itself.name
+            );
+            drafts.push(
+                Draft::cause("rollout_paused", Severity::Notice, &itself, sentence)
+                    .evidence(format!("{itself} spec.paused"), "true")
+                    .fix(
+                        "Resume it.",
+                        format!(
+                            "kubectl -n {} rollout resume deployment/{}",
+                            namespace(&deployment.metadata),
+                            itself.name
+                        ),
+                    ),
+            );
+        }
+    }
+}
+
+/// A workload with fewer ready pods than it wants, minutes after anything changed: the symptom that the causes found
+/// elsewhere account for, and the last resort where none was found.
+fn unavailable(index: &Index<'_>, drafts: &mut Vec<Draft>) {
+    for workload in index.workloads() {
+        let is_long_running = matches!(
+            workload.resource.kind.as_str(),
+            "Deployment" | "StatefulSet" | "DaemonSet" | "ReplicaSet"
+        ) && !is_owned(workload.meta);
+        let pods: Vec<_> = index.pods_of(&workload.resource).iter().filter(|pod| is_live(pod)).collect();
+        let ready = pods.iter().filter(|pod| is_ready(pod)).count();
+        let wanted = usize::try_from(workload.desired).unwrap_or(0);
+        let mut unready = pods.iter().filter(|pod| !is_ready(pod)).peekable();
+        let starting =
+            unready.peek().is_some() && unready.all(|pod| index.object_age(&pod.metadata) < PATIENCE);
+        let settling = starting || index.object_age(workload.meta) < SignedDuration::from_secs(45);
+        if !is_long_running || ready >= wanted || settling {
+            continue;
+        }
+        let severity = if ready == 0 { Severity::Critical } else { Severity::Warning };
+        let resource = &workload.resource;
+        let sentence =
+            format!("{} `{}` has `{ready}` of `{wanted}` pods ready.", resource.kind, resource.name);
+        let draft = Draft::symptom(Rank::Workload, "workload_unavailable", severity, resource, sentence)
+            .confidence(Confidence::Certain);
+        let draft = pods.iter().filter(|pod| !is_ready(pod)).fold(draft, |draft, pod| {
+            draft.seen_on(Resource::namespaced("Pod", namespace(&pod.metadata), name(&pod.metadata)))
+        });
+        drafts.push(draft.evidence(format!("{resource} status"), format!("ready {ready}, wanted {wanted}")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::fixture::roots;
+
+    #[test]
+    fn a_daemon_set_for_nodes_that_are_not_there() {
+        let set = |selector: Value| {
+            json!({"kind": "DaemonSet", "metadata": {"name": "agent"}, "spec": {"selector": {}, "template": {"spec": {"nodeSelector": selector, "containers": []}}},
+            "status": {"currentNumberScheduled": 0, "desiredNumberScheduled": 0, "numberMisscheduled": 0, "numberReady": 0}})
+        };
+        let node = json!({"kind": "Node", "metadata": {"name": "n1", "labels": {"disk": "ssd"}}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}});
+        assert_eq!(
+            roots(vec![set(json!({"edge": "true"})), node.clone()]),
+            ["daemonset_node_selector_mismatch DaemonSet shop/agent"]
+        );
+        assert_eq!(roots(vec![set(json!({"disk": "ssd"})), node]), Vec::<String>::new());
+    }
+}
