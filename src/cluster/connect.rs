@@ -147,7 +147,12 @@ impl Cluster {
             }
             Some(_) => from_kubeconfig(&defaults, config).await,
             None if around.in_pod => from_pod(config).await,
-            None if defaults.is_empty() => Self::practice(config),
+            None if defaults.is_empty() => {
+                if !around.kubeconfigs.is_empty() {
+                    tracing::warn!("no file that $KUBECONFIG names exists: serving the practice cluster");
+                }
+                Self::practice(config)
+            }
             None => from_kubeconfig(&defaults, config).await,
         }
     }

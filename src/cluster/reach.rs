@@ -5,7 +5,10 @@ use std::{error::Error, time::Duration};
 use http::Request;
 use serde::Deserialize;
 
-use super::{Cluster, Origin};
+use super::{
+    Cluster, Origin,
+    read::{ReadError, Reader},
+};
 use crate::redact::Redacted;
 
 /// How long the one question takes at most that finds out whether a cluster answers.
@@ -26,7 +29,7 @@ pub enum ClusterError {
     },
     /// It does not let this program in.
     #[error(
-        "the cluster `{cluster}`{at} rejects the credentials of the kubeconfig ({reason}): sign in again"
+        "the cluster `{cluster}`{at} rejects the credentials that it was given ({reason}): sign in again"
     )]
     Unauthorized {
         /// Its name.
@@ -38,6 +41,9 @@ pub enum ClusterError {
     },
 }
 
+/// The most that is read of a version, in bytes.
+const VERSION_BYTES: usize = 64 << 10;
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Version {
@@ -47,18 +53,21 @@ struct Version {
 impl Cluster {
     /// Asks the cluster for its version, e.g. `v1.36.2`, and so finds out whether it answers.
     pub async fn reachable(&self) -> Result<String, ClusterError> {
-        let request = Request::get("/version")
-            .body(Vec::new())
-            .map_err(|error| self.unreachable(&error.to_string()))?;
-        match tokio::time::timeout(REACH_LIMIT, self.client.request::<Version>(request)).await {
-            Ok(Ok(version)) => Ok(version.git_version),
+        let request = Request::get("/version").body(Vec::new());
+        let request = request.map_err(|error| self.unreachable(&error.to_string()))?;
+        let reader = Reader { request_timeout: REACH_LIMIT, ..self.reader() };
+        match reader.read(request, VERSION_BYTES).await {
+            Ok(answer) => match serde_json::from_slice::<Version>(&answer) {
+                Ok(version) => Ok(version.git_version),
+                Err(_) => Err(self.unreachable("it answered, and not as a Kubernetes API server does")),
+            },
             // Who may not ask for the version may still be let in elsewhere.
-            Ok(Err(kube::Error::Api(status))) if status.code == 403 => Ok(String::new()),
-            Ok(Err(kube::Error::Api(status))) if status.code == 401 => {
-                Err(self.unauthorized(&status.message))
+            Err(ReadError::Refused { code: 403, .. }) => Ok(String::new()),
+            Err(ReadError::Refused { code: 401, message }) => Err(self.unauthorized(&message)),
+            Err(ReadError::Refused { code, message }) => {
+                Err(self.unreachable(&format!("it answered {code} ({message})")))
             }
-            Ok(Err(error)) => Err(self.unreachable(&connection_reason(&error))),
-            Err(_) => Err(self.unreachable(&format!("no answer within {} s", REACH_LIMIT.as_secs()))),
+            Err(error) => Err(self.unreachable(&error.to_string())),
         }
     }
 
@@ -92,9 +101,5 @@ pub(super) fn connection_reason(error: &kube::Error) -> String {
     while let Some(cause) = innermost.source() {
         innermost = cause;
     }
-    match error {
-        kube::Error::Api(status) => format!("it answered {} {}", status.code, status.message),
-        kube::Error::SerdeError(_) => "it answered, and not as a Kubernetes API server does".into(),
-        _ => innermost.to_string(),
-    }
+    innermost.to_string()
 }

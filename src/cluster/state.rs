@@ -53,7 +53,8 @@ pub struct ContainerLog {
     pub pod: String,
     /// The container.
     pub container: String,
-    /// Whether it is the log of the run before the current one.
+    /// Whether it is the log of the run before the current one. A container that waits for its next start has only
+    /// this one; one that runs again has both.
     pub previous: bool,
     /// Its last lines, each beginning with its RFC 3339 time.
     pub text: Redacted,
@@ -138,7 +139,7 @@ pub struct State {
     pub mutating_webhooks: Vec<MutatingWebhookConfiguration>,
     /// The names of the Services of every namespace, whatever the scope, by namespace.
     pub service_names: BTreeMap<String, Vec<String>>,
-    /// The logs that were read.
+    /// The logs that were read, those of the containers that are worst off first.
     pub logs: Vec<ContainerLog>,
     /// What could not be read, one sentence each: what, and why.
     pub unread: Vec<Redacted>,

@@ -54,7 +54,8 @@ async fn read_log(reader: &Reader<'_>, run: &Run, config: &Config) -> Result<Con
     let mut lines = config.log_lines;
     let mut text = receive(reader, run, lines).await?;
     // The server stopped before the end, so the newest lines are missing.
-    if text.len() >= RECEIVED_BYTES && lines > FEW_LINES {
+    let stopped = text.len() >= RECEIVED_BYTES && lines > FEW_LINES;
+    if stopped {
         lines = FEW_LINES;
         text = receive(reader, run, lines).await?;
     }
@@ -65,7 +66,7 @@ async fn read_log(reader: &Reader<'_>, run: &Run, config: &Config) -> Result<Con
         container: run.container.clone(),
         previous: run.previous,
         text: Redacted::new(kept),
-        cut,
+        cut: cut || stopped,
     })
 }
 

@@ -168,7 +168,10 @@ impl<'a> Look<'a> {
     fn places(&self) -> Vec<Option<&'a str>> {
         match self.scope.namespaces.as_slice() {
             [] => vec![None],
-            namespaces => namespaces.iter().map(|namespace| Some(namespace.as_str())).collect(),
+            // What is no name has no place in a path.
+            namespaces => {
+                namespaces.iter().map(String::as_str).filter(|name| is_name(name)).map(Some).collect()
+            }
         }
     }
 
@@ -277,6 +280,7 @@ impl<'a> Look<'a> {
             return Err(self.cluster.unauthorized(&reason));
         }
         let mut state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        state.unread.extend(missing_namespaces(self.scope, &state));
         state.config_maps.iter_mut().for_each(shorten);
         state.events.sort_by_cached_key(|event| (last_seen(event), event.name_any()));
         if state.service_names.is_empty() {
@@ -285,6 +289,23 @@ impl<'a> Look<'a> {
         put_in_order(&mut state);
         Ok(state)
     }
+}
+
+/// Whether a namespace could have this name (RFC 1123).
+fn is_name(name: &str) -> bool {
+    (1..=63).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// One sentence for each namespace that was to be looked at and is not there.
+fn missing_namespaces(scope: &Scope, state: &State) -> Vec<Redacted> {
+    let there =
+        |name: &String| state.namespaces.iter().any(|known| known.metadata.name.as_ref() == Some(name));
+    // Who may not list namespaces can't know.
+    let gone = scope
+        .namespaces
+        .iter()
+        .filter(|name| !is_name(name) || (!state.namespaces.is_empty() && !there(name)));
+    gone.map(|name| Redacted::new(format!("there is no namespace {name}"))).collect()
 }
 
 /// `Pods`, `Ingresses`, `NetworkPolicies`.
@@ -403,6 +424,22 @@ mod tests {
         assert_eq!(data["long"].len(), VALUE_BYTES + "\n[cut]".len());
         assert!(map.binary_data.as_ref().unwrap()["b"].0.is_empty());
         assert_eq!(map.annotations().keys().collect::<Vec<_>>(), ["a"]);
+    }
+
+    #[test]
+    fn only_names_go_into_paths() {
+        for (name, expected) in [
+            ("default", true),
+            ("a-1", true),
+            ("", false),
+            ("a/b", false),
+            ("..", false),
+            ("a b", false),
+            ("a?b", false),
+        ] {
+            assert_eq!(is_name(name), expected, "{name}");
+        }
+        assert!(!is_name(&"a".repeat(64)));
     }
 
     #[test]

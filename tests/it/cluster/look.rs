@@ -79,7 +79,10 @@ async fn a_look_at_some_namespaces_reads_those_and_all_that_is_the_clusters() {
     assert_eq!(state.namespaces, whole.namespaces);
     assert_eq!(state.service_names, whole.service_names);
     assert_eq!(state.scope.namespaces, ["kube-system"]);
-    assert!(look(&cluster, &["nowhere"]).await.pods.is_empty());
+    let nowhere = look(&cluster, &["nowhere", "../nodes"]).await;
+    let sentences: Vec<&str> = nowhere.unread.iter().map(|sentence| sentence.as_str()).collect();
+    assert_eq!(sentences, ["there is no namespace ../nodes", "there is no namespace nowhere"]);
+    assert!(nowhere.pods.is_empty() && !nowhere.nodes.is_empty());
 }
 
 #[tokio::test]

@@ -355,3 +355,55 @@ async fn access_reviews_allow_reading() {
     assert!(code == 201 && body.contains(r#""verbs":["get","list"]"#), "{body}");
     assert_eq!(refusal(&cluster, "POST", path, "*/*").await.0, 415);
 }
+
+/// A snapshot with one custom resource, and one file that is broken.
+fn custom(folder: &Path) {
+    let write = |path: &str, text: &str| {
+        let path = folder.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let resource = |plural: &str, kind: &str| {
+        json!({"resource": plural, "responseKind": {"group": "", "version": "", "kind": kind},
+            "scope": "Namespaced", "singularResource": "x", "verbs": ["get", "list"]})
+    };
+    let group = |name: &str, resources: Value| json!({"metadata": {"name": name}, "versions": [{"version": "v1", "resources": resources}]});
+    let core = json!([resource("pods", "Pod"), resource("events", "Event")]);
+    let crds = json!([resource("customresourcedefinitions", "CustomResourceDefinition")]);
+    let table = |object: Value| {
+        json!({"columnDefinitions": [], "rows": [{"cells": [], "object": object}]}).to_string()
+    };
+    write(
+        "snapshot.json",
+        r#"{"format":1,"capturedAt":"2026-11-23T03:00:00Z","serverVersion":{"gitVersion":"v1.99.0"}}"#,
+    );
+    write("discovery/api.json", &json!({"items": [group("", core)]}).to_string());
+    let apis =
+        [group("shop.example.com", json!([resource("carts", "Cart")])), group("apiextensions.k8s.io", crds)];
+    write("discovery/apis.json", &json!({"items": apis}).to_string());
+    let named =
+        |name: &str| json!({"kind": "K", "apiVersion": "g/v1", "metadata": {"name": name, "namespace": "n"}});
+    write("resources/shop.example.com/v1/carts.json", &table(named("c")));
+    let definition = json!({"metadata": {"name": "carts.shop.example.com"}});
+    write("resources/apiextensions.k8s.io/v1/customresourcedefinitions.json", &table(definition));
+    write("resources/core/v1/pods.json", &table(named("p")));
+    write("resources/core/v1/events.json", "{");
+    write("openapi/v3.json", r#"{"paths":{}}"#);
+    write("openapi/api/v1.json", r#"{"components":{}}"#);
+}
+
+#[tokio::test]
+async fn custom_resources_and_recorded_schemas_are_served_and_a_broken_file_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    custom(folder.path());
+    let cluster = Cluster::recorded(Snapshot::open(folder.path()).unwrap(), &Config::default());
+    // Lists of built-in kinds leave out what every item would repeat; lists of custom ones do not.
+    assert_eq!(get(&cluster, "/api/v1/pods", "*/*").await["items"][0]["kind"], Value::Null);
+    assert_eq!(get(&cluster, "/apis/shop.example.com/v1/carts", "*/*").await["items"][0]["kind"], "K");
+    assert_eq!(get(&cluster, "/api/v1/namespaces/n/pods/p", "*/*").await["kind"], "K");
+    assert_eq!(get(&cluster, "/openapi/v3", "*/*").await, json!({"paths": {}}));
+    assert_eq!(get(&cluster, "/openapi/v3/api/v1?hash=X", "*/*").await, json!({"components": {}}));
+    let (code, _, message) = refusal(&cluster, "GET", "/api/v1/events", "*/*").await;
+    assert_eq!(code, 500);
+    assert!(message.starts_with("resources/core/v1/events.json is not a recorded table: "), "{message}");
+}

@@ -228,7 +228,7 @@ async fn a_cluster_that_knows_the_credentials_no_more_is_an_error() {
         assert_eq!(
             error,
             format!(
-                "the cluster `test` at {url} rejects the credentials of the kubeconfig (Unauthorized): sign in again"
+                "the cluster `test` at {url} rejects the credentials that it was given (Unauthorized): sign in again"
             )
         );
     }
@@ -319,4 +319,19 @@ async fn an_overloaded_server_is_asked_once_more() {
     assert!(!state.pods.is_empty());
     assert_eq!(unread(&state), ["Services could not be read: overloaded"]);
     assert_eq!(server.asked().iter().filter(|path| path.starts_with("/api/v1/services?")).count(), 2);
+}
+
+#[tokio::test]
+async fn a_log_with_endless_lines_still_ends_with_its_newest() {
+    let server = Server::with(|path| match path {
+        path if path.contains("/log?") && path.contains("tailLines=201") => {
+            Answer::Other(vec![b'x'; (2 << 20) + 100].into_response())
+        }
+        path if path.contains("/log?") => Answer::Other("2026-11-23T03:00:00Z newest\n".into_response()),
+        _ => Answer::Usual,
+    })
+    .await;
+    let state = look(&server.connect(Config::default()).await, &["default"]).await;
+    assert_eq!(unread(&state), Vec::<&str>::new());
+    assert!(state.logs.iter().all(|log| log.text.as_str() == "2026-11-23T03:00:00Z newest\n" && log.cut));
 }
