@@ -64,10 +64,11 @@ fn time(tag: u8, content: &[u8]) -> Option<Timestamp> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    const UNTIL_2026: &str = "\
+    /// A certificate that is valid until 2026-02-03T04:05:06Z.
+    pub(in super::super) const UNTIL_2026: &str = "\
 -----BEGIN CERTIFICATE-----
 MIIBFzCBvgIBATAKBggqhkjOPQQDAjAYMRYwFAYDVQQDDA1zaG9wMS5leGFtcGxl
 MB4XDTI0MDEwMjAzMDQwNVoXDTI2MDIwMzA0MDUwNlowGDEWMBQGA1UEAwwNc2hv

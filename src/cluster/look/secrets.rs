@@ -108,11 +108,21 @@ mod tests {
         }
     }
 
+    /// A Secret of this type whose `tls.crt` is this text.
+    fn with_certificate(type_: &str, pem: &str) -> SecretKeys {
+        let value = serde_json::to_string(&ByteString(pem.into())).unwrap();
+        keys(&format!(
+            r#"{{"metadata":{{"name":"t"}},"data":{{"tls.crt":{value},"tls.key":"a2V5"}},"type":"{type_}"}}"#
+        ))
+    }
+
     #[test]
-    fn a_tls_secret_without_certificates_has_no_expiry() {
-        let kept = keys(
-            r#"{"metadata":{"name":"t"},"type":"kubernetes.io/tls","data":{"tls.crt":"eHh4","tls.key":""}}"#,
-        );
-        assert_eq!((kept.keys.len(), kept.certificates_expire.len()), (2, 0));
+    fn the_certificates_of_a_tls_secret_have_their_dates() {
+        let pem = certificate::tests::UNTIL_2026;
+        let kept = with_certificate(TLS, pem);
+        assert_eq!(kept.certificates_expire, ["2026-02-03T04:05:06Z".parse().unwrap()]);
+        assert_eq!(kept.keys, ["tls.crt", "tls.key"]);
+        assert!(with_certificate("Opaque", pem).certificates_expire.is_empty());
+        assert!(with_certificate(TLS, "xxx").certificates_expire.is_empty());
     }
 }

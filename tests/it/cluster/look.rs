@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use k8s_openapi::api::core::v1::Event;
+use k8s_openapi::api::core::v1::{ConfigMap, Event};
 use kube::ResourceExt;
 use kubertnetes::{
     cluster::{
@@ -35,6 +35,9 @@ async fn a_look_reads_the_whole_practice_cluster() {
             .iter()
             .any(|map| map.data.as_ref().is_some_and(|data| data.contains_key("settings.ini")))
     );
+    let twice =
+        |map: &ConfigMap| map.annotations().keys().any(|key| key.ends_with("last-applied-configuration"));
+    assert!(!state.config_maps.iter().any(twice), "kubectl's second copy");
     assert!(state.cluster_roles.len() > 50 && !state.service_accounts.is_empty());
     assert_eq!(state.service_names["default"], ["faulty-app-service", "kubernetes"]);
     assert!(state.pods.iter().all(|pod| pod.metadata.managed_fields.as_ref().is_none_or(Vec::is_empty)));

@@ -284,7 +284,7 @@ async fn an_object_that_cannot_be_understood_does_not_hide_the_others() {
     let server = Server::with(|path| match path {
         path if path.starts_with("/api/v1/nodes?") => {
             let list = json!({"kind": "NodeList", "metadata": {}, "items": [
-                {"metadata": {"name": "good"}}, {"metadata": {"name": "bad"}, "spec": 7}]});
+                {"metadata": {"name": "good", "managedFields": [{"manager": "kubelet"}]}}, {"metadata": {"name": "bad"}, "spec": 7}]});
             Answer::Other(list.to_string().into_response())
         }
         path if path.starts_with("/api/v1/persistentvolumes?") => Answer::Other("{".into_response()),
@@ -293,6 +293,7 @@ async fn an_object_that_cannot_be_understood_does_not_hide_the_others() {
     .await;
     let state = look(&server.connect(Config::default()).await, &[]).await;
     assert_eq!(state.nodes.len(), 1);
+    assert!(state.nodes[0].metadata.managed_fields.as_ref().is_none_or(Vec::is_empty), "nobody reads them");
     let sentences = unread(&state);
     assert!(sentences[0].starts_with("Nodes: 1 of them can't be understood ("), "{sentences:?}");
     assert!(
