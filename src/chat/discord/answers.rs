@@ -10,6 +10,8 @@ use std::{
 use serenity::model::id::ApplicationId;
 use tokio::{sync::watch, time::Instant};
 
+use crate::redact::Redacted;
+
 /// A little less than the 15 minutes that Discord gives.
 const GOOD_FOR: Duration = Duration::from_secs(14 * 60);
 
@@ -18,8 +20,8 @@ const GOOD_FOR: Duration = Duration::from_secs(14 * 60);
 pub(super) struct Answer {
     pub application: ApplicationId,
     pub token: String,
-    /// What they asked.
-    pub words: String,
+    /// What was asked.
+    pub words: Redacted,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +80,7 @@ mod tests {
     use super::*;
 
     fn answer() -> Answer {
-        Answer { application: ApplicationId::new(1), token: "t".into(), words: "why?".into() }
+        Answer { application: ApplicationId::new(1), token: "t".into(), words: Redacted::new("why?") }
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! Fetches what was said while nobody listened, and lets it go the normal way in.
 
-use std::{collections::HashSet, num::NonZeroU64, time::Duration};
+use std::{collections::HashSet, num::NonZeroU64, sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream};
 use serde_json::Value;
@@ -13,7 +13,7 @@ use serenity::model::{
 
 use super::{
     NAME,
-    door::{Door, SharedDoor},
+    door::Door,
     platform::{PAGE, by_id, page_after},
     rest::Error,
 };
@@ -40,7 +40,7 @@ const EPOCH_MS: i64 = 1_420_070_400_000;
 impl Door {
     /// Looks through the threads of the conversations that go on. What is said there meanwhile waits, so that it
     /// comes after what was missed.
-    pub async fn catch_up_conversations(self: &SharedDoor) {
+    pub async fn catch_up_conversations(self: &Arc<Self>) {
         self.inbox.hold_all();
         self.forget_roles();
         let threads = self.conversations(self.window_start_ms(), CONVERSATIONS).await;
@@ -66,7 +66,7 @@ impl Door {
     }
 
     /// Looks through the channels of a server that just came into sight, and through its active threads.
-    pub async fn catch_up_guild(self: &SharedDoor, guild: &Guild) {
+    pub async fn catch_up_guild(self: &Arc<Self>, guild: &Guild) {
         if !self.discord.settings().allow.guild(guild.id) || self.discord.settings().window.is_zero() {
             return;
         }
@@ -86,7 +86,7 @@ impl Door {
         stream::iter(news).for_each_concurrent(AT_ONCE, look).await;
     }
 
-    fn serve_all(self: &SharedDoor, channels: Vec<ChannelId>) {
+    fn serve_all(self: &Arc<Self>, channels: Vec<ChannelId>) {
         for channel in channels {
             let door = self.clone();
             tokio::spawn(async move { door.serve(channel).await });
@@ -125,21 +125,16 @@ impl Door {
 
     /// Lets the messages of a channel within the window come in, oldest first. Those that are not said to the bot
     /// count only where it takes part: in threads of `ours`.
-    async fn look_through(&self, channel: ChannelId, ours: bool) {
+    async fn look_through(self: &Arc<Self>, channel: ChannelId, ours: bool) {
         match self.fetch_missed(channel, ours).await {
             Ok(0) => {}
             Ok(messages) => tracing::debug!(%channel, messages, "looked through a channel"),
             // It may not be seen, or is gone: whoever asks there now will be told what is missing.
-            Err(error) if !error.is_passing() => {
-                tracing::debug!(%channel, %error, "cannot look through a channel");
-            }
-            Err(error) => {
-                tracing::warn!(%channel, %error, "cannot look through a channel: what was said there while the bot was away stays unanswered");
-            }
+            Err(error) => tracing::debug!(%channel, %error, "cannot look through a channel"),
         }
     }
 
-    async fn fetch_missed(&self, channel: ChannelId, mut ours: bool) -> Result<usize, Error> {
+    async fn fetch_missed(self: &Arc<Self>, channel: ChannelId, mut ours: bool) -> Result<usize, Error> {
         let mut after = self.window_start();
         let mut count = 0;
         for _ in 0..PAGES {

@@ -93,8 +93,9 @@ impl Channels {
         self.places().get(&channel).copied()
     }
 
-    /// A channel or thread, asked for if it was not heard of.
-    pub async fn find(&self, channel: ChannelId, rest: &Rest) -> Result<At, Error> {
+    /// A channel or thread, asked for if it was not heard of; `None` for one
+    /// outside of servers.
+    pub async fn find(&self, channel: ChannelId, rest: &Rest) -> Result<Option<At>, Error> {
         #[derive(Deserialize)]
         struct Found {
             id: ChannelId,
@@ -104,13 +105,13 @@ impl Channels {
             parent_id: Option<ChannelId>,
         }
         if let Some(known) = self.known(channel) {
-            return Ok(known);
+            return Ok(Some(known));
         }
         let found: Found = rest.persist(&Ask::get(Route::Channel { channel_id: channel })).await?;
-        let guild = found.guild_id.ok_or_else(|| Error::Unreadable("the channel is in no server".into()))?;
+        let Some(guild) = found.guild_id else { return Ok(None) };
         let place = at(guild, found.id, found.kind, found.parent_id);
         self.places().insert(channel, place);
-        Ok(place)
+        Ok(Some(place))
     }
 
     /// Where a command was used, as Discord tells with it.

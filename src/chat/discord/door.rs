@@ -70,7 +70,7 @@ impl Door {
     }
 
     /// Takes in a message, after those of its channel that were said before it.
-    pub async fn hear(&self, message: Message, missed: bool) {
+    pub async fn hear(self: &Arc<Self>, message: Message, missed: bool) {
         if !self.may_matter(&message) {
             return;
         }
@@ -81,7 +81,7 @@ impl Door {
     }
 
     /// Takes in what waits in a channel.
-    pub async fn serve(&self, channel: ChannelId) {
+    pub async fn serve(self: &Arc<Self>, channel: ChannelId) {
         tokio::time::sleep(SETTLING).await;
         while let Some(waiting) = self.inbox.next(channel) {
             let id = waiting.message.id;
@@ -105,13 +105,15 @@ impl Door {
         is_by_a_person(message, self.me) && (open_to_all || self.is_addressed(message))
     }
 
-    async fn weigh(&self, waiting: &Waiting) -> Result<(), Error> {
+    async fn weigh(self: &Arc<Self>, waiting: &Waiting) -> Result<(), Error> {
         let message = &waiting.message;
         if waiting.missed && self.is_known(message.id).await {
             return Ok(());
         }
         let settings = self.discord.settings();
-        let at = self.channels.find(message.channel_id, self.discord.rest()).await?;
+        let Some(at) = self.channels.find(message.channel_id, self.discord.rest()).await? else {
+            return Ok(());
+        };
         let roles = if message.member.is_some() {
             Vec::new()
         } else {
@@ -121,7 +123,11 @@ impl Door {
         let me = Me { user: self.me, role: self.channels.own_role(at.guild) };
         match inbound(message, &at, &speaker, &me, &settings.allow, settings.mention_only) {
             Heard::Nothing => {}
-            Heard::Refused(refusal) => self.refuse(message, &at, refusal).await,
+            Heard::Refused(refusal) => {
+                // Others need not wait until they are told.
+                let (door, message) = (self.clone(), message.clone());
+                tokio::spawn(async move { door.refuse(&message, &at, refusal).await });
+            }
             Heard::Said { text, addressed } => {
                 let spot = at.spot(&message.id);
                 let said = self.incoming(&message.id, spot, &speaker, &text, None, addressed);
@@ -235,6 +241,3 @@ impl Door {
         self.discord.rest().persist::<serde_json::Value>(&Ask::post(route, body)).await.map(drop)
     }
 }
-
-/// A door that many tasks come through.
-pub(super) type SharedDoor = Arc<Door>;

@@ -1,6 +1,6 @@
 //! Listens to Discord's gateway: connects, stays connected, and passes on what it hears.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::IntoFuture, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use secrecy::ExposeSecret;
@@ -21,7 +21,7 @@ use super::{
     ask::Ask,
     commands,
     config::{Commands, Settings},
-    door::{Door, SharedDoor},
+    door::Door,
     rest::Error,
 };
 
@@ -30,21 +30,30 @@ use super::{
 pub async fn run(discord: Discord, inlet: Inlet, stop: CancellationToken) -> Result<(), Sentence> {
     let Some(found) = stop.run_until_cancelled(find_gateway(&discord)).await else { return Ok(()) };
     let (gateway, me) = found?;
-    let intents = intents(discord.settings());
-    let http = HttpBuilder::new(discord.settings().token.expose_secret())
-        .proxy(&discord.settings().base)
-        .ratelimiter_disabled(true)
-        .build();
     let door = Arc::new(Door::new(discord, inlet, me, stop.clone()));
-    let ears = Ears { door: door.clone() };
-    let mut client = ClientBuilder::new_with_http(http, intents)
-        .event_handler(ears)
-        .await
-        .map_err(|e| Sentence(format!("cannot listen to Discord: {e}")))?;
-    // The client falls back to the public gateway when it cannot ask for the address; it shall never.
+    let Some(client) = stop.run_until_cancelled(client(&door)).await else { return Ok(()) };
+    let mut client = client?;
+    // The client asks for the gateway's address too, and takes the public one if that fails: it must not.
     client.ws_url.lock().await.clone_from(&gateway.url);
     tracing::info!(shards = gateway.shards, "connecting to Discord");
     listen(&mut client, gateway.shards, &stop).await
+}
+
+/// The library's client. It has no deadline for its own first question, so it gets ours.
+async fn client(door: &Arc<Door>) -> Result<Client, Sentence> {
+    let settings = door.discord.settings();
+    loop {
+        let http = HttpBuilder::new(settings.token.expose_secret())
+            .proxy(&settings.base)
+            .ratelimiter_disabled(true)
+            .build();
+        let client =
+            ClientBuilder::new_with_http(http, intents(settings)).event_handler(Ears { door: door.clone() });
+        match tokio::time::timeout(settings.timeout, client.into_future()).await {
+            Ok(made) => return made.map_err(|e| Sentence(format!("cannot listen to Discord: {e}"))),
+            Err(_) => tracing::warn!("waiting for Discord"),
+        }
+    }
 }
 
 async fn listen(client: &mut Client, shards: u32, stop: &CancellationToken) -> Result<(), Sentence> {
@@ -66,6 +75,15 @@ async fn listen(client: &mut Client, shards: u32, stop: &CancellationToken) -> R
 struct Gateway {
     url: String,
     shards: u32,
+    session_start_limit: StartLimit,
+}
+
+/// How often a bot may start a session; one that does so more often has its token reset.
+#[derive(Deserialize)]
+struct StartLimit {
+    remaining: u64,
+    /// Milliseconds.
+    reset_after: u64,
 }
 
 /// The gateway's address and the bot's own user, asked for until Discord answers. This is where a wrong token shows.
@@ -77,6 +95,9 @@ async fn find_gateway(discord: &Discord) -> Result<(Gateway, serenity::model::id
     let mut pause = Duration::from_millis(500);
     loop {
         let error = match ask().await {
+            Ok((gateway, _)) if gateway.session_start_limit.remaining == 0 => {
+                Error::Busy(Duration::from_millis(gateway.session_start_limit.reset_after))
+            }
             Ok(found) => return Ok(found),
             Err(error) => error,
         };
@@ -121,7 +142,7 @@ fn why_not(error: &serenity::Error) -> String {
 }
 
 struct Ears {
-    door: SharedDoor,
+    door: Arc<Door>,
 }
 
 impl Ears {

@@ -19,7 +19,10 @@ use super::{
     answers::Answer, ask::Ask, channels::At, commands, door::Door, inbound::Speaker, message, open::origin,
     refusal::Refusal,
 };
-use crate::store::{Incoming, Received};
+use crate::{
+    redact::Redacted,
+    store::{Incoming, Received},
+};
 
 /// How long the store may take before Discord is answered first.
 const STORE_FIRST: Duration = Duration::from_millis(1200);
@@ -80,7 +83,7 @@ impl Door {
         let answer = Answer {
             application: command.application_id,
             token: command.token.clone(),
-            words: asked.text.clone(),
+            words: Redacted::new(&asked.text),
         };
         let begun = origin(command.id);
         let said = self.incoming(&command.id, at.spot(&begun), &speaker, &asked.text, asked.about, true);
@@ -113,7 +116,7 @@ impl Door {
         if let Some(refusal) = Refusal::of(allow, &at, speaker.id, &speaker.roles) {
             return self.whisper(question, &refusal.words(allow)).await;
         }
-        let said = self.incoming(&press.id, at.spot(&press.id), &speaker, says, None, true);
+        let said = self.incoming(&press.id, at.spot(&origin(press.id)), &speaker, says, None, true);
         let (received, _) = self.take_and_answer(question, SILENT, &said, "").await;
         tracing::debug!(interaction = %press.id, ?received, "heard a button");
     }

@@ -99,19 +99,21 @@ impl Rest {
         serde_json::from_value(answer).map_err(|e| Error::Unreadable(e.to_string()))
     }
 
-    /// Does a request, and does it again for a while as long as only passing trouble stops it; for work that nobody
-    /// else would repeat.
+    /// Does a request, and does it again for as long as only passing trouble stops it; for work that nobody else
+    /// would repeat.
     pub async fn persist<T: DeserializeOwned>(&self, ask: &Ask<'_>) -> Result<T, Error> {
         let mut pause = Duration::from_millis(500);
-        for _ in 0..6 {
+        loop {
             match self.fetch(ask).await {
                 Err(Error::Busy(wait)) => tokio::time::sleep(wait).await,
-                Err(error) if error.is_passing() => tokio::time::sleep(pause).await,
+                Err(error) if error.is_passing() && !matches!(error, Error::Unreadable(_)) => {
+                    tracing::warn!(%error, "will ask Discord again");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(30));
+                }
                 settled => return settled,
             }
-            pause *= 2;
         }
-        self.fetch(ask).await
     }
 
     /// Does a request; `Null` where the answer has no body.

@@ -1,9 +1,11 @@
 //! What was said while the bot was away.
 
+use std::time::Duration;
+
 use kubertnetes::chat::discord::Id as Listed;
 
 use super::{Bot, config, names, text};
-use crate::support::discord::{Discord, Message, permission};
+use crate::support::discord::{Discord, Effect, Message, permission};
 
 #[tokio::test]
 async fn what_was_said_while_it_was_down_is_answered_once() {
@@ -37,6 +39,42 @@ async fn what_was_said_while_it_was_down_is_answered_once() {
     stand_in.user_says(home.channel, home.person, &format!("{mention} after"));
     bot.hear(17).await;
     stand_in.assert_faithful();
+}
+
+#[tokio::test]
+async fn a_thread_that_was_put_away_again_is_looked_through() {
+    let stand_in = Discord::start();
+    let home = stand_in.home();
+    let bot = Bot::start(&stand_in).await;
+    stand_in.user_says(home.channel, home.person, &format!("{} before", stand_in.mention()));
+    let first = bot.hear(1).await.remove(0);
+    let thread = bot.open_thread(&first).await;
+    let folder = bot.kill(&stand_in).await;
+    stand_in.user_says(thread, home.person, "still broken");
+    stand_in.archive(thread, false);
+    let bot = Bot::open(&config(&stand_in), folder, names()).await;
+    bot.hear(2).await;
+    assert_eq!(bot.texts().await, ["before", "still broken"]);
+}
+
+#[tokio::test]
+async fn what_is_said_while_it_catches_up_comes_after_what_was_missed() {
+    let stand_in = Discord::start();
+    let home = stand_in.home();
+    let bot = Bot::start(&stand_in).await;
+    stand_in.user_says(home.channel, home.person, &format!("{} before", stand_in.mention()));
+    let first = bot.hear(1).await.remove(0);
+    let thread = bot.open_thread(&first).await;
+    let folder = bot.kill(&stand_in).await;
+    stand_in.user_says(thread, home.person, "missed");
+    let path = format!("/channels/{thread}/messages");
+    let slow = Effect::Slow(Duration::from_secs(2));
+    stand_in.fail_next(2, move |asked| asked.method == "GET" && asked.path == path, slow);
+    let bot = Bot::open(&config(&stand_in), folder, names()).await;
+    stand_in.wait_ready().await;
+    stand_in.user_says(thread, home.person, "live");
+    bot.hear(3).await;
+    assert_eq!(bot.texts().await, ["before", "missed", "live"]);
 }
 
 #[tokio::test]
@@ -115,7 +153,6 @@ async fn only_watched_channels_are_looked_through() {
 
 #[tokio::test]
 async fn trouble_in_one_channel_does_not_stop_the_others() {
-    use crate::support::discord::Effect;
     let stand_in = Discord::start();
     let home = stand_in.home();
     let general = stand_in.channel(home.guild, "general");

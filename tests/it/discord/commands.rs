@@ -56,6 +56,40 @@ async fn a_command_is_deferred_in_time_and_goes_on_in_a_thread() {
 }
 
 #[tokio::test]
+async fn a_command_that_comes_twice_asks_once() {
+    let stand_in = StandIn::start();
+    let home = stand_in.home();
+    let bot = Bot::start(&stand_in).await;
+    registered(&stand_in, home.guild).await;
+    stand_in.change(|world| world.gateway.twice = 1);
+    let asked = stand_in.slash(home.channel, home.person, "ask", &[("question", "why?")]);
+    let callbacks = |world: &crate::support::discord::World| {
+        world.record.requests.iter().filter(|asked| asked.path.ends_with("/callback")).count()
+    };
+    stand_in.wait_until("both to be answered", |world| callbacks(world) == 2).await;
+    let heard = bot.hear(1).await.remove(0);
+    assert_eq!(Some(bot.open_thread(&heard).await), answered(&stand_in, asked).2);
+}
+
+#[tokio::test]
+async fn a_slow_database_does_not_keep_discord_waiting() {
+    let stand_in = StandIn::start();
+    let home = stand_in.home();
+    let bot = Bot::start(&stand_in).await;
+    registered(&stand_in, home.guild).await;
+    let url = format!("sqlite://{}", bot.folder.path().join("k.db").display());
+    let mut database = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut database).await.unwrap();
+    let asked = stand_in.slash(home.channel, home.person, "ask", &[("question", "why?")]);
+    stand_in.wait_until("an answer", |world| world.interactions[&asked].answered.is_some()).await;
+    assert!(answered(&stand_in, asked).1.unwrap() < 3000);
+    assert_eq!(bot.heard().await, []);
+    sqlx::query("ROLLBACK").execute(&mut database).await.unwrap();
+    let heard = bot.hear(1).await.remove(0);
+    assert_eq!(Some(bot.open_thread(&heard).await), answered(&stand_in, asked).2);
+}
+
+#[tokio::test]
 async fn every_command_asks_its_question() {
     let stand_in = StandIn::start();
     let home = stand_in.home();

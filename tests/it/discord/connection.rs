@@ -118,6 +118,28 @@ async fn what_was_said_before_a_new_session_is_fetched() {
 }
 
 #[tokio::test]
+async fn a_connection_that_went_silent_is_given_up() {
+    let stand_in = StandIn::builder().heartbeat(Duration::from_millis(500)).start();
+    stand_in.home();
+    let bot = Bot::start(&stand_in).await;
+    asks(&stand_in, &bot, "one", 1).await;
+    stand_in.change(|world| world.gateway.zombify());
+    asks(&stand_in, &bot, "two", 2).await;
+    asks(&stand_in, &bot, "three", 3).await;
+}
+
+#[tokio::test]
+async fn questions_that_are_never_answered_do_not_keep_it_from_starting() {
+    let stand_in = StandIn::start();
+    stand_in.home();
+    for path in ["/gateway/bot", "/gateway"] {
+        stand_in.fail_next(1, move |asked| asked.path == path, Effect::Slow(Duration::from_secs(600)));
+    }
+    let bot = Bot::with(&stand_in, |config| config.timeout_seconds = 1).await;
+    asks(&stand_in, &bot, "one", 1).await;
+}
+
+#[tokio::test]
 async fn it_leaves_when_told_to() {
     let stand_in = StandIn::start();
     stand_in.home();

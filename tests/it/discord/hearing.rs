@@ -1,5 +1,7 @@
 //! What is said in messages, and what becomes of it.
 
+use std::time::Duration;
+
 use kubertnetes::chat::Platform;
 
 use super::{Bot, text};
@@ -121,6 +123,39 @@ async fn other_bots_and_its_own_posts_are_not_answered() {
     stand_in.user_says(thread, home.person, "thanks");
     bot.hear(2).await;
     assert_eq!(bot.texts().await, ["why?", "thanks"]);
+}
+
+#[tokio::test]
+async fn its_role_is_as_good_as_its_name() {
+    let stand_in = Discord::start();
+    let home = stand_in.home();
+    let own = stand_in.read(|world| {
+        let roles = &world.guilds[&home.guild].roles;
+        roles.iter().find(|role| role.bot.is_some()).unwrap().id
+    });
+    let other = stand_in.role(home.guild, "sre");
+    let bot = Bot::start(&stand_in).await;
+    stand_in.user_says(home.channel, home.person, &format!("<@&{other}> not you"));
+    stand_in.user_says(home.channel, home.person, &format!("<@&{own}> you"));
+    bot.hear(1).await;
+    assert_eq!(bot.texts().await, ["you"]);
+}
+
+#[tokio::test]
+async fn a_message_waits_until_the_database_takes_it() {
+    let stand_in = Discord::start();
+    let home = stand_in.home();
+    let bot = Bot::start(&stand_in).await;
+    let url = format!("sqlite://{}", bot.folder.path().join("k.db").display());
+    let mut database = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.unwrap();
+    sqlx::query("ALTER TABLE conversations RENAME TO broken").execute(&mut database).await.unwrap();
+    stand_in.user_says(home.channel, home.person, &format!("{} one", stand_in.mention()));
+    stand_in.user_says(home.channel, home.person, &format!("{} two", stand_in.mention()));
+    // Long enough for a first try to fail.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    sqlx::query("ALTER TABLE broken RENAME TO conversations").execute(&mut database).await.unwrap();
+    bot.hear(2).await;
+    assert_eq!(bot.texts().await, ["one", "two"], "in order");
 }
 
 #[tokio::test]
