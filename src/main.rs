@@ -1,2 +1,7 @@
-//! The command line.
-fn main() {}
+//! The program: see `cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    kubertnetes::cli::main()
+}

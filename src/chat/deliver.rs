@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Fault, Platform, Post, render::render, render::title};
 use crate::{
-    event::{ConversationId, Entry, Event},
+    event::{ConversationId, Entry, rests},
     store::{Conversation, Lease, Shown, Store},
     worker::{Outcome, Work},
 };
@@ -56,7 +56,7 @@ impl Delivery {
                 },
             }
         }
-        if is_working(&log) {
+        if !rests(&log) {
             self.show_typing(id, &thread).await?;
             wait = Some(wait.map_or(TYPING, |wait| wait.min(TYPING)));
         } else {
@@ -181,11 +181,6 @@ enum Stop {
     Platform(#[from] Fault),
     #[error(transparent)]
     Store(#[from] crate::store::Error),
-}
-
-/// Whether a turn is under way or about to begin.
-fn is_working(log: &[Entry]) -> bool {
-    !matches!(log.last().map(|entry| &entry.event), None | Some(Event::TurnEnded { .. }))
 }
 
 /// What a post shows, in few characters.

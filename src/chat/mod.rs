@@ -5,6 +5,7 @@ pub mod deliver;
 pub mod discord;
 pub mod markdown;
 pub mod render;
+pub mod terminal;
 
 use std::time::Duration;
 

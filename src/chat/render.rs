@@ -279,7 +279,7 @@ fn cause_text(cause: &Cause, number: Option<usize>, summary: &str) -> String {
     }
     for evidence in &cause.evidence {
         let source = prose(&shorten(&evidence.source, 120));
-        text.push_str(&format!("> {}\n> -# {source}\n", inline(&shorten(&evidence.text, LONG_QUOTE))));
+        text.push_str(&format!("> {} ({source})\n", inline(&shorten(&evidence.text, LONG_QUOTE))));
     }
     if let Some(fix) = &cause.fix {
         if !fix.summary.is_empty() {

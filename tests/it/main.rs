@@ -3,8 +3,12 @@
 
 mod analyzers;
 mod cluster;
+mod conversation;
 mod discord;
 mod discord_standin;
+mod events;
 mod kubectl;
+mod layering;
 mod llm;
+mod store;
 mod support;

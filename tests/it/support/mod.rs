@@ -3,6 +3,8 @@
 pub mod cluster;
 pub mod discord;
 pub mod llm;
+pub mod stores;
+pub mod world;
 
 use std::{
     io::Write as _,

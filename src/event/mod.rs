@@ -1,9 +1,13 @@
 //! The vocabulary: everything that can happen in a conversation. Does no IO and knows nothing of how events are
 //! stored or shown. Variants and fields are for ever: add optional ones, never change or take away.
 
+mod reading;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+pub use reading::{Tally, open_turn, rests, tally, unread};
 
 use crate::{
     finding::{Confidence, Evidence, Finding, FindingId, Fix, Resource, Severity},
@@ -251,37 +255,4 @@ pub struct Place {
     pub origin: String,
     /// The thread that shows it; `None` until it is opened.
     pub thread: Option<String>,
-}
-
-/// What a turn took.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Looks at the cluster: the scan and the calls that were carried out.
-    pub looks: usize,
-    /// Tokens read and written by the model.
-    pub tokens: u64,
-    /// From its start to its last entry.
-    pub took_ms: i64,
-    /// The model that did it.
-    pub model: String,
-}
-
-/// Sums up the entries of one turn.
-pub fn tally(turn: &[Entry]) -> Tally {
-    let mut tally = Tally::default();
-    for entry in turn {
-        match &entry.event {
-            Event::TurnStarted { model } => tally.model.clone_from(model),
-            Event::ClusterScanned { .. } | Event::ToolReturned { ok: true, .. } => tally.looks += 1,
-            Event::ModelReplied { usage, .. } => tally.tokens += usage.input + usage.output,
-            Event::UserSaid { .. }
-            | Event::ToolReturned { .. }
-            | Event::Diagnosed { .. }
-            | Event::TurnEnded { .. } => {}
-        }
-    }
-    if let (Some(first), Some(last)) = (turn.first(), turn.last()) {
-        tally.took_ms = last.at_ms - first.at_ms;
-    }
-    tally
 }

@@ -1,0 +1,369 @@
+//! The built-in model `rules`: answers from the findings and the question, without any account. It gets the prompt
+//! that every model gets, makes calls as they do and reports as they do. Deterministic: the same prompt, the same
+//! reply.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::{
+    dossier,
+    relevance::{Relevant, sort},
+};
+use crate::{
+    event::{CallId, Look, ToolCall, Usage},
+    finding::{Finding, Resource, Severity},
+    llm::{Live, Message, Model, ModelError, Prompt, Reply},
+    redact::{Redacted, RedactedJson},
+};
+
+/// What `llm.model` calls it.
+pub const NAME: &str = "rules";
+
+/// Faults that one answer names, of those asked about and of the others.
+const MOST_ASKED: usize = 6;
+const MOST_UNASKED: usize = 3;
+/// Faults whose evidence is looked at once more.
+const MOST_LOOKS: usize = 3;
+
+/// The model.
+pub struct Rules;
+
+#[async_trait]
+impl Model for Rules {
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    async fn complete(&self, prompt: &Prompt, _live: &dyn Live) -> Result<Reply, ModelError> {
+        let made = prompt
+            .messages
+            .iter()
+            .map(|m| if let Message::Model { calls, .. } = m { calls.len() } else { 0 });
+        let (text, calls) = match Turn::read(&prompt.messages) {
+            Some(turn) => turn.reply(),
+            None => ("I have not looked at the cluster.".to_owned(), Vec::new()),
+        };
+        let first = made.sum::<usize>() + 1;
+        let calls = calls
+            .into_iter()
+            .enumerate()
+            .map(|(n, (tool, args))| ToolCall {
+                id: CallId(format!("c{}", first + n)),
+                tool: tool.to_owned(),
+                args: RedactedJson::new(args),
+            })
+            .collect();
+        Ok(Reply { text: Redacted::new(text), calls, usage: Usage::default() })
+    }
+}
+
+type Call = (&'static str, Value);
+
+/// The turn under way, as the prompt shows it.
+struct Turn<'a> {
+    /// What is asked, in lower case, without the names of those who ask.
+    question: String,
+    look: &'a Look,
+    findings: &'a [Finding],
+    /// The faults that an earlier look had found, if there was one.
+    earlier: Option<Vec<&'a str>>,
+    /// The calls of this turn with their outputs, once they were made.
+    calls: Vec<(&'a ToolCall, bool, &'a Redacted)>,
+    relevant: Relevant<'a>,
+}
+
+/// What a follow-up wants.
+#[derive(Debug, PartialEq)]
+enum Intent {
+    /// The answer to a question.
+    Diagnosis,
+    /// How to mend it.
+    Fix,
+    /// Whether it is mended.
+    Progress,
+    /// What bears it out.
+    Evidence,
+    /// What a container says.
+    Log,
+}
+
+impl<'a> Turn<'a> {
+    fn read(messages: &'a [Message]) -> Option<Self> {
+        let at = messages.iter().rposition(|m| matches!(m, Message::Scan { .. }))?;
+        let (before, now) = messages.split_at_checked(at)?;
+        let Some(Message::Scan { look, findings, .. }) = now.first() else { return None };
+        let said = before.iter().rev().take_while(|m| matches!(m, Message::User(_))).chain(now);
+        let question = said.filter_map(asked).collect::<Vec<_>>().join(" ").to_lowercase();
+        let earlier = before.iter().rev().find_map(|m| match m {
+            Message::User(text) => dossier::faults_of_superseded(text),
+            Message::Scan { .. } | Message::Model { .. } | Message::Tool { .. } => None,
+        });
+        let calls =
+            now.iter().filter_map(|m| if let Message::Model { calls, .. } = m { Some(calls) } else { None });
+        let answers = |id: &CallId| {
+            now.iter().find_map(|m| match m {
+                Message::Tool { call, ok, output } if call == id => Some((*ok, output)),
+                _ => None,
+            })
+        };
+        let calls =
+            calls.flatten().filter_map(|call| answers(&call.id).map(|(ok, out)| (call, ok, out))).collect();
+        Some(Self { question, look, findings, earlier, calls, relevant: sort(findings, &look.about) })
+    }
+
+    fn reply(&self) -> (String, Vec<Call>) {
+        match self.intent() {
+            Intent::Fix => (self.fixes(), Vec::new()),
+            Intent::Progress => (self.progress(), Vec::new()),
+            Intent::Evidence => (self.evidence(), Vec::new()),
+            Intent::Log if self.calls.is_empty() => match self.log_call() {
+                Some(call) => (String::new(), vec![call]),
+                None => ("I see no pod that this is about; name one.".to_owned(), Vec::new()),
+            },
+            Intent::Log => (self.log_answer(), Vec::new()),
+            Intent::Diagnosis if self.calls.is_empty() => (String::new(), self.looks()),
+            Intent::Diagnosis => (String::new(), vec![("report", self.report())]),
+        }
+    }
+
+    /// A first question wants a diagnosis; a later one may want a part of it.
+    fn intent(&self) -> Intent {
+        if self.earlier.is_none() {
+            return Intent::Diagnosis;
+        }
+        let words: Vec<&str> = self.question.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+        let has = |any: &[&str]| any.iter().any(|word| words.contains(word));
+        if has(&["log", "logs", "logged"]) {
+            Intent::Log
+        } else if has(&[
+            "fixed", "still", "now", "again", "better", "gone", "works", "resolved", "done", "healthy",
+        ]) {
+            Intent::Progress
+        } else if self.relevant.asked.is_empty() {
+            Intent::Diagnosis
+        } else if has(&["fix", "mend", "repair", "solve", "how", "command", "patch"]) {
+            Intent::Fix
+        } else if has(&["why", "sure", "evidence", "proof", "prove", "know", "explain", "because"]) {
+            Intent::Evidence
+        } else {
+            Intent::Diagnosis
+        }
+    }
+
+    /// The faults that answer, without what is only worth knowing.
+    fn asked(&self) -> impl Iterator<Item = &'a Finding> {
+        self.relevant
+            .asked
+            .iter()
+            .copied()
+            .filter(|finding| finding.severity < Severity::Notice)
+            .take(MOST_ASKED)
+    }
+
+    fn unasked(&self) -> impl Iterator<Item = &'a Finding> {
+        let critical = |finding: &&Finding| finding.severity == Severity::Critical;
+        self.relevant.unasked.iter().copied().filter(critical).take(MOST_UNASKED)
+    }
+
+    /// Looks at what the faults are seen on, so that the report rests on more than the rules.
+    fn looks(&self) -> Vec<Call> {
+        let mut commands = Vec::new();
+        for finding in self.asked().take(MOST_LOOKS) {
+            let namespace = finding.resource.namespace.as_deref();
+            if let Some(namespace) = namespace {
+                push_new(&mut commands, format!("get pods -n {namespace}"));
+            }
+            push_new(&mut commands, look_at(finding));
+        }
+        if commands.is_empty() {
+            let place = self.look.about.first().map_or_else(|| "-A".to_owned(), where_is);
+            commands.push(format!("get pods {place}"));
+            commands.push(format!("events {place} --types=Warning"));
+        }
+        commands.into_iter().map(|command| ("kubectl", json!({ "command": command }))).collect()
+    }
+
+    fn report(&self) -> Value {
+        let cause = |finding: &Finding, unasked: bool| {
+            let looked = look_at(finding);
+            let calls = self.calls.iter().filter(|(call, ok, _)| {
+                *ok && call.args.get("command").and_then(Value::as_str) == Some(looked.as_str())
+            });
+            let mut rests_on = vec![finding.id.0.clone()];
+            rests_on.extend(calls.map(|(call, ..)| call.id.0.clone()));
+            json!({
+                "resource": slashed(&finding.resource),
+                "container": finding.container,
+                "summary": finding.summary,
+                "rests_on": rests_on,
+                "unasked": unasked,
+            })
+        };
+        let causes: Vec<Value> = self
+            .asked()
+            .map(|finding| cause(finding, false))
+            .chain(self.unasked().map(|finding| cause(finding, true)))
+            .collect();
+        let confidence = self.asked().map(|finding| finding.confidence).max().unwrap_or_default();
+        json!({
+            "summary": self.summary(),
+            "causes": causes,
+            "confidence": confidence,
+            "not_checked": self.look.unread,
+        })
+    }
+
+    fn summary(&self) -> String {
+        let mut asked = self.asked();
+        let Some(first) = asked.next() else { return self.nothing_wrong() };
+        match asked.count() {
+            0 => first.summary.to_string(),
+            1 => format!("{} A second fault is independent of it.", first.summary),
+            more => format!("{} {more} more faults are independent of it.", first.summary),
+        }
+    }
+
+    fn nothing_wrong(&self) -> String {
+        let what = match self.look.about.as_slice() {
+            [] => "anything I looked at".to_owned(),
+            [one] => format!("`{}`", one.name),
+            [first, ..] => format!("`{}` and what belongs to it", first.name),
+        };
+        let mut text = format!("I found nothing wrong with {what}.");
+        for notice in
+            self.relevant.asked.iter().filter(|finding| finding.severity == Severity::Notice).take(3)
+        {
+            text.push_str(&format!(" {}", notice.summary));
+        }
+        text
+    }
+
+    fn fixes(&self) -> String {
+        let fixes: Vec<String> = self
+            .asked()
+            .map(|finding| match &finding.fix {
+                Some(fix) => format!("**{}**: {}\n```\n{}\n```", finding.resource, fix.summary, fix.command),
+                None => {
+                    format!("**{}**: no single command mends this. {}", finding.resource, finding.summary)
+                }
+            })
+            .collect();
+        if fixes.is_empty() { self.nothing_wrong() } else { fixes.join("\n") }
+    }
+
+    fn evidence(&self) -> String {
+        let parts: Vec<String> = self
+            .asked()
+            .map(|finding| {
+                let quotes: Vec<String> =
+                    finding.evidence.iter().map(|e| format!("> {}: {}", e.source, e.text)).collect();
+                format!("**{}**: {}\n{}", finding.resource, finding.summary, quotes.join("\n"))
+            })
+            .collect();
+        if parts.is_empty() { self.nothing_wrong() } else { parts.join("\n") }
+    }
+
+    /// What has changed since the earlier look.
+    fn progress(&self) -> String {
+        let earlier = self.earlier.clone().unwrap_or_default();
+        let name = |finding: &Finding| format!("{} on {}", finding.code, finding.resource);
+        let now: Vec<&Finding> = self.findings.iter().filter(|finding| finding.is_root()).collect();
+        let still: Vec<&&Finding> = now.iter().filter(|f| earlier.contains(&name(f).as_str())).collect();
+        let new: Vec<&&Finding> = now
+            .iter()
+            .filter(|f| !earlier.contains(&name(f).as_str()) && f.severity < Severity::Notice)
+            .collect();
+        let gone: Vec<&&str> = earlier.iter().filter(|was| !now.iter().any(|f| name(f) == ***was)).collect();
+        let mut text = match (still.len(), gone.len()) {
+            (0, 0) => "Nothing was wrong before".to_owned(),
+            (0, _) => "What was wrong is gone".to_owned(),
+            (n, 0) => format!("Not yet: all {n} of the faults are still there"),
+            (n, gone) => format!("In part: {gone} gone, {n} still there"),
+        };
+        text.push_str(if new.is_empty() { "." } else { ", and something new is wrong." });
+        for finding in still.iter().chain(&new) {
+            text.push_str(&format!("\n- **{}**: {}", finding.resource, finding.summary));
+        }
+        text
+    }
+
+    fn log_call(&self) -> Option<Call> {
+        let named = |finding: &&&Finding| {
+            finding.seen_on.iter().chain([&finding.resource]).any(|r| self.question.contains(&r.name))
+                || finding.container.as_ref().is_some_and(|c| self.question.contains(c.as_str()))
+        };
+        let roots = || self.relevant.asked.iter().chain(&self.relevant.unasked);
+        let finding = roots().find(named).or_else(|| roots().find(|f| pod_of(f).is_some()));
+        let pod =
+            finding.and_then(|f| pod_of(f)).or_else(|| self.look.about.iter().find(|r| r.kind == "Pod"))?;
+        let container = finding.and_then(|f| f.container.as_deref());
+        Some(("kubectl", json!({ "command": log_command(pod, container) })))
+    }
+
+    fn log_answer(&self) -> String {
+        match self.calls.last() {
+            Some((_, true, output)) => {
+                let lines: Vec<&str> = output.lines().collect();
+                let tail = lines.get(lines.len().saturating_sub(12)..).unwrap_or_default();
+                format!("The end of that log:\n```\n{}\n```", tail.join("\n"))
+            }
+            Some((_, false, output)) => output.to_string(),
+            None => String::new(),
+        }
+    }
+}
+
+/// What a person said, without `name: ` before it.
+fn asked(message: &Message) -> Option<&str> {
+    match message {
+        Message::User(said) if dossier::is_remark(said) => None,
+        Message::User(said) => Some(said.split_once(": ").map_or(said.as_str(), |(_, text)| text)),
+        Message::Scan { .. } | Message::Model { .. } | Message::Tool { .. } => None,
+    }
+}
+
+fn push_new(commands: &mut Vec<String>, command: String) {
+    if !commands.contains(&command) {
+        commands.push(command);
+    }
+}
+
+fn pod_of(finding: &Finding) -> Option<&Resource> {
+    finding.seen_on.iter().chain([&finding.resource]).find(|resource| resource.kind == "Pod")
+}
+
+/// The command that shows what a finding speaks of: the log where there is a pod, the object otherwise.
+fn look_at(finding: &Finding) -> String {
+    match pod_of(finding) {
+        Some(pod) => log_command(pod, finding.container.as_deref()),
+        None => format!(
+            "get {} {} {}",
+            finding.resource.kind.to_lowercase(),
+            finding.resource.name,
+            where_is(&finding.resource)
+        ),
+    }
+}
+
+fn log_command(pod: &Resource, container: Option<&str>) -> String {
+    let place = where_is(pod);
+    match container {
+        Some(container) => format!("logs {} {place} -c {container} --tail=40", pod.name),
+        None => format!("logs {} {place} --all-containers --tail=40", pod.name),
+    }
+}
+
+fn where_is(resource: &Resource) -> String {
+    match (&resource.namespace, resource.kind.as_str()) {
+        (Some(namespace), _) => format!("-n {namespace}"),
+        (None, "Namespace") => format!("-n {}", resource.name),
+        (None, _) => String::new(),
+    }
+}
+
+fn slashed(resource: &Resource) -> String {
+    match &resource.namespace {
+        Some(namespace) => format!("{}/{namespace}/{}", resource.kind, resource.name),
+        None => format!("{}/{}", resource.kind, resource.name),
+    }
+}

@@ -1,0 +1,215 @@
+//! What a question is about: its words, matched against the names that the cluster has. Pure.
+
+use std::collections::BTreeSet;
+
+use crate::{finding::Resource, redact::Redacted};
+
+/// A question, as far as it says where to look.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Question {
+    /// What was said in this turn.
+    pub texts: Vec<Redacted>,
+    /// The objects that commands named.
+    pub named: Vec<Resource>,
+    /// What the conversation was about before.
+    pub earlier: Vec<Resource>,
+}
+
+/// Where to look.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Aim {
+    /// The objects that the question names, surest match first.
+    pub about: Vec<Resource>,
+    /// The namespaces that they are in; empty for all.
+    pub namespaces: Vec<String>,
+}
+
+/// Clusters with at most this many named objects are looked at as a whole: causes cross namespaces.
+const SMALL: usize = 1_500;
+/// More matches than this mean that a word is too common to say anything.
+const MOST_MATCHES: usize = 12;
+
+/// Matches the words of `question` against `names`.
+pub fn aim(question: &Question, names: &[Resource]) -> Aim {
+    let mut about = question.named.clone();
+    for text in &question.texts {
+        for found in matches(text, names) {
+            if !about.contains(&found) {
+                about.push(found);
+            }
+        }
+    }
+    if about.is_empty() {
+        about.clone_from(&question.earlier);
+    }
+    let namespaces = if names.len() <= SMALL { Vec::new() } else { namespaces_of(&about) };
+    Aim { about, namespaces }
+}
+
+fn namespaces_of(about: &[Resource]) -> Vec<String> {
+    let names: BTreeSet<&String> = about
+        .iter()
+        .filter_map(|resource| match resource.kind.as_str() {
+            "Namespace" => Some(&resource.name),
+            _ => resource.namespace.as_ref(),
+        })
+        .collect();
+    names.into_iter().cloned().collect()
+}
+
+/// The objects that the words of `text` name: exactly, as the owner of a generated name, or nearly.
+fn matches(text: &str, names: &[Resource]) -> Vec<Resource> {
+    let words = words(text);
+    let namespaces: BTreeSet<&str> = words
+        .iter()
+        .filter(|word| names.iter().any(|n| n.kind == "Namespace" && n.name == **word))
+        .map(String::as_str)
+        .collect();
+    let mut found = Vec::new();
+    for word in &words {
+        for rule in [is_exactly, is_nearly] {
+            let mut hits: Vec<&Resource> =
+                names.iter().filter(|name| !is_common(word) && rule(word, &name.name)).collect();
+            // A namespace that the question names too decides between objects of one name.
+            if hits.iter().any(|hit| hit.namespace.as_deref().is_some_and(|n| namespaces.contains(n))) {
+                hits.retain(|hit| hit.namespace.as_deref().is_none_or(|n| namespaces.contains(n)));
+            }
+            if !hits.is_empty() {
+                if hits.len() <= MOST_MATCHES {
+                    found.extend(hits.into_iter().cloned());
+                }
+                break;
+            }
+        }
+    }
+    found.sort_by_key(|resource| usize::from(resource.kind == "Namespace"));
+    found.dedup();
+    found
+}
+
+/// The words that could be names: letters, digits, dashes and dots.
+fn words(text: &str) -> Vec<String> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '.'))
+        .map(|word| word.trim_matches(['-', '.']).to_ascii_lowercase())
+        .filter(|word| word.len() > 1)
+        .collect()
+}
+
+/// Words of everyday questions that are also common names of objects.
+fn is_common(word: &str) -> bool {
+    const COMMON: [&str; 24] = [
+        "app",
+        "application",
+        "the",
+        "pod",
+        "pods",
+        "service",
+        "services",
+        "deployment",
+        "cluster",
+        "namespace",
+        "node",
+        "nodes",
+        "job",
+        "jobs",
+        "is",
+        "it",
+        "and",
+        "my",
+        "in",
+        "on",
+        "of",
+        "to",
+        "not",
+        "default",
+    ];
+    COMMON.contains(&word)
+}
+
+fn is_exactly(word: &str, name: &str) -> bool {
+    word == name
+}
+
+/// One letter off, in a word long enough for that to mean something.
+fn is_nearly(word: &str, name: &str) -> bool {
+    word.len() >= 5
+        && name.len() >= 5
+        && word.len().abs_diff(name.len()) <= 1
+        && edits_at_most_one(word, name)
+}
+
+fn edits_at_most_one(a: &str, b: &str) -> bool {
+    let (short, long) =
+        if a.len() <= b.len() { (a.as_bytes(), b.as_bytes()) } else { (b.as_bytes(), a.as_bytes()) };
+    let same = short.iter().zip(long).take_while(|(x, y)| x == y).count();
+    let (rest_short, rest_long) =
+        (short.get(same..).unwrap_or_default(), long.get(same..).unwrap_or_default());
+    let tail = |bytes: &'_ [u8]| -> Vec<u8> { bytes.get(1..).unwrap_or_default().to_vec() };
+    let swapped = short.len() == long.len()
+        && rest_short.len() >= 2
+        && rest_short.first() == rest_long.get(1)
+        && rest_short.get(1) == rest_long.first()
+        && rest_short.get(2..) == rest_long.get(2..);
+    swapped
+        || if short.len() == long.len() {
+            tail(rest_short) == tail(rest_long)
+        } else {
+            rest_short == tail(rest_long)
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names() -> Vec<Resource> {
+        vec![
+            Resource::global("Namespace", "shop"),
+            Resource::global("Namespace", "staging"),
+            Resource::namespaced("Deployment", "shop", "checkout"),
+            Resource::namespaced("Deployment", "staging", "checkout"),
+            Resource::namespaced("Service", "shop", "cart-api"),
+            Resource::namespaced("Deployment", "shop", "app"),
+        ]
+    }
+
+    fn about(text: &str) -> Vec<String> {
+        let question = Question { texts: vec![Redacted::new(text)], ..Question::default() };
+        aim(&question, &names()).about.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn words_match_names() {
+        for (text, expect) in [
+            ("why is cart-api down?", vec!["Service shop/cart-api"]),
+            ("why is cart-apii down?", vec!["Service shop/cart-api"]),
+            ("why is chekcout slow", vec!["Deployment shop/checkout", "Deployment staging/checkout"]),
+            ("checkout in staging is gone", vec!["Deployment staging/checkout", "Namespace staging"]),
+            ("is everything alright in shop?", vec!["Namespace shop"]),
+            ("why is the application served by my pod not working?", vec![]),
+            ("", vec![]),
+        ] {
+            assert_eq!(about(text), expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_follow_up_is_about_what_the_conversation_was_about() {
+        let earlier = vec![Resource::namespaced("Service", "shop", "cart-api")];
+        let question = Question {
+            texts: vec![Redacted::new("and now?")],
+            earlier: earlier.clone(),
+            ..Question::default()
+        };
+        assert_eq!(aim(&question, &names()).about, earlier);
+    }
+
+    #[test]
+    fn a_small_cluster_is_looked_at_as_a_whole_and_a_large_one_in_part() {
+        let question = Question { texts: vec![Redacted::new("cart-api")], ..Question::default() };
+        assert!(aim(&question, &names()).namespaces.is_empty());
+        let mut many = names();
+        many.extend((0..SMALL).map(|n| Resource::namespaced("Pod", "other", &format!("pod-{n}-x"))));
+        assert_eq!(aim(&question, &many).namespaces, ["shop"]);
+    }
+}

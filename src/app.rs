@@ -1,0 +1,228 @@
+//! The composition root: builds everything from the configuration, binds queues to work, starts and stops it.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use secrecy::ExposeSecret;
+
+use crate::{
+    agent::{
+        Agent,
+        eyes::ClusterEyes,
+        rules::{self, Rules},
+    },
+    chat::{Names, terminal},
+    clock::Clock,
+    cluster::Cluster,
+    config::Config,
+    finding::Resource,
+    llm::{self, Model},
+    store::Store,
+    tools::Toolbox,
+    worker::{Binding, Worker},
+};
+
+/// Why a command did not do what it should, by whose turn it is to act.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// What was given to it is wrong: exit code 2.
+    #[error("{0}")]
+    Setup(String),
+    /// It failed: exit code 1.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Problem {
+    fn setup(error: impl std::fmt::Display) -> Self {
+        Problem::Setup(error.to_string())
+    }
+}
+
+impl From<crate::store::Error> for Problem {
+    fn from(error: crate::store::Error) -> Self {
+        match error {
+            crate::store::Error::Unusable(why) => Problem::Setup(why),
+            error => Problem::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<anyhow::Error> for Problem {
+    fn from(error: anyhow::Error) -> Self {
+        Problem::Failed(format!("{error:#}"))
+    }
+}
+
+/// Everything that the commands need.
+pub struct App {
+    /// What is set.
+    pub config: Config,
+    /// Where the logs are.
+    pub store: Store,
+    /// The cluster that it is about.
+    pub cluster: Arc<Cluster>,
+    model: Arc<dyn Model>,
+    workers: Arc<Mutex<Vec<Worker>>>,
+}
+
+impl App {
+    /// Builds everything; nothing works yet.
+    pub async fn open(config: Config) -> Result<Self, Problem> {
+        let model = model(&config)?;
+        let cluster = Arc::new(connect(&config).await?);
+        let url = store_url(&config)?;
+        let store = Store::connect(&url, config.store.connections, Clock::system()).await?;
+        Ok(Self { config, store, cluster, model, workers: Arc::default() })
+    }
+
+    fn agent(&self) -> Arc<Agent> {
+        Arc::new(Agent {
+            store: self.store.clone(),
+            model: self.model.clone(),
+            eyes: Arc::new(ClusterEyes::new(self.cluster.clone(), Toolbox::standard())),
+            live: Arc::new(()),
+            config: self.config.agent.clone(),
+        })
+    }
+
+    /// Works on queues until [`App::close`].
+    pub fn work(&self, bindings: Vec<Binding>) {
+        let worker = Worker::new(self.store.clone(), self.config.worker.clone(), bindings);
+        worker.start();
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+    }
+
+    /// The binding of the turns of `queue`.
+    pub fn turns(&self, queue: &str) -> Binding {
+        Binding { queue: queue.to_owned(), work: self.agent(), at_once: self.config.worker.turns }
+    }
+
+    /// A terminal whose turns are done in this process.
+    pub fn terminal(self: &Arc<Self>) -> terminal::Terminal {
+        let app = Arc::downgrade(self);
+        let attend = move |queue: &str| {
+            if let Some(app) = app.upgrade() {
+                app.work(vec![app.turns(queue)]);
+            }
+        };
+        terminal::Terminal::new(self.store.clone(), self.cluster.name(), Arc::new(attend))
+    }
+
+    /// What to say to somebody who starts it.
+    pub fn introduction(&self) -> String {
+        format!("{} Model: {}.", self.cluster.introduction(), self.model.name())
+    }
+
+    /// Lets running work end and lets go of everything.
+    pub async fn close(&self) {
+        let workers = std::mem::take(&mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner));
+        futures::future::join_all(workers.iter().map(Worker::stop)).await;
+        self.store.close().await;
+    }
+}
+
+/// The configured cluster.
+pub async fn connect(config: &Config) -> Result<Cluster, Problem> {
+    Cluster::connect(&config.cluster).await.map_err(Problem::setup)
+}
+
+fn model(config: &Config) -> Result<Arc<dyn Model>, Problem> {
+    if config.llm.model == rules::NAME {
+        return Ok(Arc::new(Rules));
+    }
+    llm::connect(&config.llm.model, &config.llm).map_err(Problem::setup)
+}
+
+/// The folder for what this program keeps of a person: history and, by default, the database.
+pub fn data_folder() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let base = folder("XDG_DATA_HOME").or_else(|| folder("HOME").map(|home| home.join(".local/share")))?;
+    Some(base.join("kubertnetes"))
+}
+
+fn store_url(config: &Config) -> Result<String, Problem> {
+    let url = config.store.url.expose_secret();
+    if !url.is_empty() {
+        return Ok(url.to_owned());
+    }
+    let folder = data_folder().ok_or_else(|| {
+        Problem::Setup(
+            "there is no home folder to keep the database in: set store.url (KUBERT_STORE__URL)".into(),
+        )
+    })?;
+    Ok(format!("sqlite://{}", folder.join("kubertnetes.db").display()))
+}
+
+/// The cluster's names for people to choose from.
+pub struct ClusterNames {
+    cluster: Arc<Cluster>,
+    /// What was read last, and when: a person types faster than a cluster changes.
+    known: tokio::sync::Mutex<Option<(Instant, Vec<Resource>)>>,
+}
+
+/// How long names are good for.
+const NAMES_FOR: Duration = Duration::from_secs(5);
+
+impl ClusterNames {
+    /// The names of `cluster`.
+    pub fn new(cluster: Arc<Cluster>) -> Self {
+        Self { cluster, known: tokio::sync::Mutex::new(None) }
+    }
+
+    async fn read(&self) -> Vec<Resource> {
+        let mut known = self.known.lock().await;
+        if let Some((at, names)) = &*known
+            && at.elapsed() < NAMES_FOR
+        {
+            return names.clone();
+        }
+        let names = self.cluster.names().await;
+        *known = Some((Instant::now(), names.clone()));
+        names
+    }
+}
+
+#[async_trait]
+impl Names for ClusterNames {
+    async fn namespaces(&self, typed: &str, most: usize) -> Vec<String> {
+        let names = self.read().await;
+        best(names.iter().filter(|name| name.kind == "Namespace").map(|name| name.name.as_str()), typed, most)
+    }
+
+    async fn objects(&self, kind: &str, namespace: Option<&str>, typed: &str, most: usize) -> Vec<String> {
+        const WORKLOADS: [&str; 5] = ["Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"];
+        let names = self.read().await;
+        let fits = |name: &&Resource| {
+            (name.kind == kind || (kind.is_empty() && WORKLOADS.contains(&name.kind.as_str())))
+                && namespace.is_none_or(|namespace| name.namespace.as_deref() == Some(namespace))
+        };
+        best(names.iter().filter(fits).map(|name| name.name.as_str()), typed, most)
+    }
+}
+
+/// Names that begin with what was typed, then those that contain it.
+fn best<'a>(names: impl Iterator<Item = &'a str>, typed: &str, most: usize) -> Vec<String> {
+    let typed = typed.trim().to_lowercase();
+    let mut hits: Vec<&str> = names.filter(|name| name.contains(&typed)).collect();
+    hits.sort_by_key(|name| (!name.starts_with(&typed), *name));
+    hits.dedup();
+    hits.into_iter().take(most).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::best;
+
+    #[test]
+    fn prefixes_come_before_substrings() {
+        let names = ["web-2", "my-web", "web-1", "api"];
+        assert_eq!(best(names.into_iter(), "web", 25), ["web-1", "web-2", "my-web"]);
+        assert_eq!(best(names.into_iter(), "", 2), ["api", "my-web"]);
+        assert_eq!(best(names.into_iter(), "WEB-1 ", 25), ["web-1"]);
+    }
+}

@@ -1,0 +1,63 @@
+//! What a log says about the state that a conversation is in. Pure.
+
+use super::{Entry, Event};
+
+/// The turn under way, from its start on.
+pub fn open_turn(log: &[Entry]) -> Option<&[Entry]> {
+    let last =
+        log.iter().rposition(|e| matches!(e.event, Event::TurnStarted { .. } | Event::TurnEnded { .. }))?;
+    let turn = log.get(last..)?;
+    matches!(turn.first()?.event, Event::TurnStarted { .. }).then_some(turn)
+}
+
+/// What a person said that no reply has read and no failed turn has owned up to.
+pub fn unread(log: &[Entry]) -> Vec<&Entry> {
+    let read_to = log
+        .iter()
+        .map(|e| match &e.event {
+            Event::ModelReplied { read_to, .. } => *read_to,
+            Event::TurnEnded { failure: Some(_) } => e.seq,
+            _ => 0,
+        })
+        .max()
+        .unwrap_or_default();
+    log.iter().filter(|e| matches!(e.event, Event::UserSaid { .. }) && e.seq > read_to).collect()
+}
+
+/// Whether nothing is left to do until somebody says something.
+pub fn rests(log: &[Entry]) -> bool {
+    open_turn(log).is_none() && unread(log).is_empty()
+}
+
+/// What a turn took.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Looks at the cluster: the scan and the calls that were carried out.
+    pub looks: usize,
+    /// Tokens read and written by the model.
+    pub tokens: u64,
+    /// From its start to its last entry.
+    pub took_ms: i64,
+    /// The model that did it.
+    pub model: String,
+}
+
+/// Sums up the entries of one turn.
+pub fn tally(turn: &[Entry]) -> Tally {
+    let mut tally = Tally::default();
+    for entry in turn {
+        match &entry.event {
+            Event::TurnStarted { model } => tally.model.clone_from(model),
+            Event::ClusterScanned { .. } | Event::ToolReturned { ok: true, .. } => tally.looks += 1,
+            Event::ModelReplied { usage, .. } => tally.tokens += usage.input + usage.output,
+            Event::UserSaid { .. }
+            | Event::ToolReturned { .. }
+            | Event::Diagnosed { .. }
+            | Event::TurnEnded { .. } => {}
+        }
+    }
+    if let (Some(first), Some(last)) = (turn.first(), turn.last()) {
+        tally.took_ms = last.at_ms - first.at_ms;
+    }
+    tally
+}

@@ -1,0 +1,50 @@
+//! Logs for the operator, to stderr only. Knows nothing of what is logged.
+
+use serde::Deserialize;
+use tracing_subscriber::EnvFilter;
+
+/// The section `[log]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// What is logged, in tracing's syntax; empty for the command's own default.
+    pub filter: String,
+    /// How.
+    pub format: Format,
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Begins to log. `fallback` is what is logged where neither the configuration nor `RUST_LOG` says.
+///
+/// # Errors
+/// The filter does not parse; the sentence says which.
+pub fn start(config: &Config, fallback: &str) -> Result<(), String> {
+    let filter = std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty());
+    let filter = filter.unwrap_or_else(|| {
+        if config.filter.is_empty() {
+            format!("{fallback},serenity=warn,sqlx=warn")
+        } else {
+            config.filter.clone()
+        }
+    });
+    let filter = EnvFilter::try_new(&filter).map_err(|e| {
+        format!("log.filter `{filter}` cannot be read: {e}; write e.g. `info` or `kubertnetes=debug`")
+    })?;
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second start, as tests do, changes nothing.
+    let _ = match config.format {
+        Format::Text => logs.with_target(false).try_init(),
+        Format::Json => logs.json().try_init(),
+    };
+    Ok(())
+}

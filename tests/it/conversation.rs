@@ -1,0 +1,198 @@
+//! The two tests that carry the design, and what belongs to them.
+
+use std::sync::atomic::Ordering;
+
+use kubertnetes::{
+    clock::Clock,
+    event::{ConversationId, Event, rests, unread},
+    llm::Message,
+};
+
+use crate::support::{
+    stores::{fresh, fresh_sqlite},
+    world::World,
+};
+
+const QUESTION: &str = "why is web down?";
+
+/// The world as it ends when nothing interferes.
+async fn undisturbed() -> String {
+    let clock = Clock::standing(1_000_000);
+    let fresh = fresh_sqlite(&clock).await;
+    let world = World::new(&fresh.store, &clock, "calm");
+    let conversation = world.ana_says("1", QUESTION).await;
+    world.settle(&conversation).await;
+    world.print(&conversation).await
+}
+
+/// Invariants 5 and 7, and the idea of the whole: wherever it is stopped, it ends the same.
+#[tokio::test]
+async fn stopped_after_every_append_the_world_ends_identical() {
+    let expect = undisturbed().await;
+    assert!(expect.contains("diagnosed") && expect.contains("post p2"), "{expect}");
+    let clock = Clock::standing(1_000_000);
+    for fresh in fresh(&clock).await {
+        let mut cuts = 0;
+        for appends in 1.. {
+            let world = World::new(&fresh.store, &clock, &format!("run{appends}run"));
+            let conversation = world.ana_says("1", QUESTION).await;
+            world.ana_says("1", QUESTION).await; // the gateway sends it twice
+            let was_cut = world.work_until(world.growths(&conversation, appends)).await;
+            world.settle(&conversation).await;
+            assert_eq!(world.print(&conversation).await, expect, "{} cut after append {appends}", fresh.kind);
+            if !was_cut {
+                break;
+            }
+            cuts += 1;
+        }
+        assert!(cuts >= 8, "{}: only {cuts} points were tried", fresh.kind);
+    }
+}
+
+#[tokio::test]
+async fn stopped_between_every_post_and_its_record_the_world_ends_identical() {
+    let expect = undisturbed().await;
+    let clock = Clock::standing(1_000_000);
+    for fresh in fresh(&clock).await {
+        let mut cuts = 0;
+        for (operation, forgets) in (1..=8).flat_map(|n| [(n, false), (n, true)]) {
+            let world = World::new(&fresh.store, &clock, &format!("run{operation}{forgets}run"));
+            world.platform.silent_after.store(operation, Ordering::SeqCst);
+            world.platform.forgets_nonces.store(forgets, Ordering::SeqCst);
+            let conversation = world.ana_says("1", QUESTION).await;
+            let was_cut = world.work_until(world.platform.silence()).await;
+            world.platform.silent_after.store(0, Ordering::SeqCst);
+            world.settle(&conversation).await;
+            let place = format!("{} silent after operation {operation}, forgets {forgets}", fresh.kind);
+            assert_eq!(world.print(&conversation).await, expect, "{place}");
+            cuts += usize::from(was_cut);
+        }
+        // Opening, creating the progress, creating the answer, editing the progress: at least these.
+        assert!(cuts >= 8, "{}: only {cuts} points were tried", fresh.kind);
+    }
+}
+
+/// Not only at the seams: the work is dropped at every point where it waits for anything.
+#[tokio::test]
+async fn stopped_wherever_it_waits_the_world_ends_identical() {
+    let expect = undisturbed().await;
+    for polls in (0..2000).step_by(3) {
+        let clock = Clock::standing(1_000_000);
+        let fresh = fresh_sqlite(&clock).await;
+        let world = World::new(&fresh.store, &clock, "origin");
+        let conversation = world.ana_says("1", QUESTION).await;
+        let mut left = polls;
+        let cut = std::future::poll_fn(|_| {
+            if left == 0 {
+                return std::task::Poll::Ready(());
+            }
+            left -= 1;
+            std::task::Poll::Pending
+        });
+        let was_cut = world.work_until(cut).await;
+        world.settle(&conversation).await;
+        assert_eq!(world.print(&conversation).await, expect, "cut at poll {polls}");
+        if !was_cut {
+            assert!(polls > 50, "it was over after {polls} polls");
+            return;
+        }
+    }
+}
+
+/// Invariants 6 and 7: a second message may come at any time.
+#[tokio::test]
+async fn a_second_message_lands_at_every_point_and_is_read() {
+    let clock = Clock::standing(1_000_000);
+    for fresh in fresh(&clock).await {
+        for (point, while_posting) in (1..=14).flat_map(|n| [(n, false), (n, true)]) {
+            let world = World::new(&fresh.store, &clock, &format!("run{point}{while_posting}run"));
+            let conversation = world.ana_says("1", QUESTION).await;
+            if while_posting {
+                world.platform.silent_after.store(point, Ordering::SeqCst);
+                world.work_until(world.platform.silence()).await;
+                world.platform.silent_after.store(0, Ordering::SeqCst);
+            } else {
+                // Lands while the work goes on: the work is not cut off.
+                let landed = async {
+                    world.growths(&conversation, point).await;
+                    world.ana_says("2", LATER).await;
+                    std::future::pending::<()>().await;
+                };
+                world.work_until(landed).await;
+            }
+            world.ana_says("2", LATER).await;
+            world.settle(&conversation).await;
+            let place = format!("{} point {point} while posting {while_posting}", fresh.kind);
+            assert_all_read(&world, &conversation, &place).await;
+        }
+    }
+}
+
+const LATER: &str = "also check the db";
+
+async fn assert_all_read(world: &World, conversation: &ConversationId, place: &str) {
+    let log = world.store.log(conversation, 0).await.unwrap();
+    assert!(rests(&log) && unread(&log).is_empty(), "{place}");
+    let has_later = |m: &Message| matches!(m, Message::User(text) if text.contains(LATER));
+    let read = world.model.prompts.lock().unwrap().iter().any(|prompt| prompt.messages.iter().any(has_later));
+    assert!(read, "{place}: never read");
+    let numbers: Vec<i64> = log.iter().map(|entry| entry.seq).collect();
+    assert_eq!(numbers, (1..=log.len() as i64).collect::<Vec<_>>(), "{place}");
+    assert_eq!(log.iter().filter(|e| matches!(e.event, Event::UserSaid { .. })).count(), 2, "{place}");
+}
+
+#[tokio::test]
+async fn stop_ends_a_turn_and_says_so() {
+    let clock = Clock::standing(1_000_000);
+    for fresh in fresh(&clock).await {
+        let world = World::new(&fresh.store, &clock, "origin");
+        let conversation = world.ana_says("1", QUESTION).await;
+        let stopped = async {
+            world.growths(&conversation, 3).await;
+            world.ana_says("2", "stop").await;
+            std::future::pending::<()>().await;
+        };
+        world.work_until(stopped).await;
+        world.settle(&conversation).await;
+        let log = world.store.log(&conversation, 0).await.unwrap();
+        let failure = log.iter().find_map(|e| match &e.event {
+            Event::TurnEnded { failure } => failure.clone(),
+            _ => None,
+        });
+        assert_eq!(failure.unwrap().as_str(), "Stopped, as ana asked.");
+        assert!(!log.iter().any(|e| matches!(e.event, Event::Diagnosed { .. })));
+        assert!(world.platform.posts().iter().any(|post| post.contains("Stopped, as ana asked.")));
+    }
+}
+
+#[tokio::test]
+async fn a_follow_up_is_answered_from_the_history() {
+    let clock = Clock::standing(1_000_000);
+    for fresh in fresh(&clock).await {
+        let world = World::new(&fresh.store, &clock, "origin");
+        let conversation = world.ana_says("1", QUESTION).await;
+        world.settle(&conversation).await;
+        world.ana_says("2", "are you sure?").await;
+        world.settle(&conversation).await;
+        assert_eq!(world.platform.posts().last().unwrap(), "As I said above.");
+        let prompts = world.model.prompts.lock().unwrap();
+        let last = &prompts.last().unwrap().messages;
+        assert!(
+            last.iter().any(|m| matches!(m, Message::Tool { output, .. } if output.contains("output of c1")))
+        );
+    }
+}
+
+#[tokio::test]
+async fn delivering_again_touches_nothing() {
+    let clock = Clock::standing(1_000_000);
+    for fresh in fresh(&clock).await {
+        let world = World::new(&fresh.store, &clock, "origin");
+        let conversation = world.ana_says("1", QUESTION).await;
+        world.settle(&conversation).await;
+        let before = world.platform.operations();
+        world.store.ask("deliver", &kubertnetes::store::Lane::Deliver(conversation.clone())).await.unwrap();
+        world.settle(&conversation).await;
+        assert_eq!(world.platform.operations(), before);
+    }
+}
