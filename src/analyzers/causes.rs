@@ -109,9 +109,13 @@ fn number(drafts: Vec<Draft>, links: &[BTreeSet<usize>]) -> Vec<Finding> {
     order.sort_by_cached_key(|&place| {
         drafts.get(place).map(|draft| {
             let finding = &draft.finding;
+            // Symptoms go by how far they are from the cause, as a chain is told.
+            let is_symptom = !causes_of(place).is_empty();
+            let distance = is_symptom.then_some(draft.rank);
             (
-                !causes_of(place).is_empty(),
+                is_symptom,
                 finding.severity,
+                distance,
                 finding.confidence,
                 draft.rank,
                 finding.resource.clone(),

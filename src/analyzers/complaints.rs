@@ -83,7 +83,7 @@ pub(super) fn lines(log: &str) -> impl DoubleEndedIterator<Item = Line<'_>> {
 /// What the line complains about, if it does.
 pub(super) fn complaint(text: &str) -> Option<Complaint> {
     // A server that says why it turned a request or a client away is not itself in trouble.
-    if is_about_a_client(text) {
+    if is_about_a_client(text) || is_informational(text) {
         return None;
     }
     denial(text)
@@ -94,7 +94,17 @@ pub(super) fn complaint(text: &str) -> Option<Complaint> {
         .or_else(|| missing_variable(text).map(Complaint::MissingVariable))
 }
 
-fn is_about_a_client(text: &str) -> bool {
+/// Whether the line says of itself that it only informs.
+fn is_informational(text: &str) -> bool {
+    static LEVEL: LazyLock<Regex> = LazyLock::new(|| {
+        pattern(
+            r#"^[^a-zA-Z]*(?:\S+ ){0,3}?\[?(?:INFO|DEBUG|TRACE|NOTICE)\b|\blevel=(?:info|debug|trace)\b|"level": ?"(?:info|debug|trace)"|\[(?:info|notice|debug)\]|: info: "#,
+        )
+    });
+    LEVEL.is_match(text)
+}
+
+pub(super) fn is_about_a_client(text: &str) -> bool {
     static SERVER: LazyLock<Regex> = LazyLock::new(|| {
         pattern(
             r#"\bopen\(\) ".*" failed .*client: |\[\d+\] (?:FATAL|DETAIL|ERROR|LOG): |\[Note\] |"(?:GET|POST|HEAD|PUT) [^"]*" \d{3}"#,
@@ -124,7 +134,13 @@ fn denial(text: &str) -> Option<Denial> {
 fn connection(text: &str) -> Option<Complaint> {
     static AUTHENTICATION: LazyLock<Regex> = LazyLock::new(|| {
         pattern(
-            r#"(?i)password authentication failed for user \\?["']?([\w.-]+)|access denied for user '([^']+)'|login failed for user '([^']+)'|(?:WRONGPASS|NOAUTH|invalid username-password pair|authentication failed|bad credentials|invalid credentials|SASL authentication)"#,
+            r#"(?i)password authentication failed for user \\?["']?([\w.-]+)|access denied for user '([^']+)'|login failed for user '([^']+)'|WRONGPASS|\bNOAUTH\b|invalid username-password pair"#,
+        )
+    });
+    // Web applications say the like of their visitors: here the server has to be named too.
+    static TURNED_AWAY: LazyLock<Regex> = LazyLock::new(|| {
+        pattern(
+            r"(?i)(?:mongo|redis|postgres|mysql|mariadb|amqp|rabbit|kafka|ldap|smtp|sasl|database|broker)[^\n]*(?:authentication failed|bad credentials|invalid credentials|authentication unsuccessful|ACCESS_REFUSED)|(?:authentication failed|bad credentials|ACCESS_REFUSED)[^\n]*(?:mongo|redis|postgres|mysql|mariadb|amqp|rabbit|kafka|ldap|smtp|sasl|database|broker)",
         )
     });
     static UPSTREAM: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)upstream timed out"));
@@ -150,6 +166,9 @@ fn connection(text: &str) -> Option<Complaint> {
         let user = groups.iter().skip(1).flatten().next().map(|user| user.as_str().to_owned());
         return Some(Complaint::Authentication(user));
     }
+    if TURNED_AWAY.is_match(text) {
+        return Some(Complaint::Authentication(None));
+    }
     if UPSTREAM.is_match(text) {
         return Some(Complaint::UpstreamTimedOut(endpoint(text)));
     }
@@ -170,7 +189,7 @@ fn connection(text: &str) -> Option<Complaint> {
 fn sounds_bad(text: &str) -> bool {
     static BAD: LazyLock<Regex> = LazyLock::new(|| {
         pattern(
-            r"(?i)\b(?:err(?:or)?|fatal|critical|panic|fail(?:ed|ure|s)?|exception|cannot|can't|could not|couldn't|unable|warn(?:ing)?|timed out|unreachable|refused|denied)\b",
+            r"(?i)\b(?:err(?:or)?|\w*Error|\w*Exception|fatal|critical|panic|fail(?:ed|ure|s)?|cannot|can't|could not|couldn't|unable|warn(?:ing)?|timed out|unreachable|refused|denied)\b",
         )
     });
     BAD.is_match(text)
@@ -210,7 +229,7 @@ fn default_port(text: &str) -> Option<u16> {
 fn trust(text: &str) -> Option<Complaint> {
     static EXPIRED: LazyLock<Regex> = LazyLock::new(|| {
         pattern(
-            r"(?i)certificate (?:has |is )?expired|CERT_HAS_EXPIRED|certificate has expired or is not yet valid|NotAfter",
+            r"(?i)certificate (?:has |is )?expired|CERT_HAS_EXPIRED|certificate has expired or is not yet valid",
         )
     });
     static UNTRUSTED: LazyLock<Regex> = LazyLock::new(|| {
@@ -273,8 +292,11 @@ fn missing_variable(text: &str) -> Option<String> {
         )
     });
     static NAME: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b"));
+    static SPARED: LazyLock<Regex> =
+        LazyLock::new(|| pattern(r"(?i)\bdefault|\bfall(?:ing)? ?back|\boptional|\bignor|\bskipp|\bdisabl"));
     let certain = first_group(&KEY_ERROR, text).or_else(|| first_group(&UNBOUND, text));
-    let told = || ABSENT.is_match(text).then(|| first_group(&NAME, text)).flatten();
+    let wanted = || ABSENT.is_match(text) && !SPARED.is_match(text);
+    let told = || wanted().then(|| first_group(&NAME, text)).flatten();
     certain.or_else(told).map(str::to_owned)
 }
 
@@ -417,6 +439,10 @@ mod tests {
             r#"2026-11-23 02:51:20.348 UTC [104] FATAL:  password authentication failed for user "app""#,
             "INFO listening on 0.0.0.0:8080",
             "INFO required fields checked",
+            "WARN CACHE_SIZE not set, using default 64",
+            "10-listen.sh: info: can not modify /etc/nginx/conf.d/default.conf (read-only file system?)",
+            "2026-01-02 INFO first try: db:5432 connection refused, will retry",
+            "authentication failed for visitor bob",
             r#"10.0.0.1 - - "GET /a HTTP/1.1" 504 1"#,
         ] {
             assert_eq!(complaint(line), None, "{line}");

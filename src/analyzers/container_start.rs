@@ -10,10 +10,10 @@ use regex::Regex;
 use crate::finding::{Confidence, Severity};
 
 use super::{
-    complaints::last_words,
+    complaints::{last_words, lines},
     draft::{Draft, Rank},
     images,
-    index::{ContainerView, Index, kubectl_name, message, name, patch_command, reason},
+    index::{ContainerView, Index, event_time, kubectl_name, message, name, patch_command, reason},
     logs,
     patterns::{first_group, pattern},
 };
@@ -23,8 +23,8 @@ const RECENT: SignedDuration = SignedDuration::from_mins(10);
 
 pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
     for view in index.containers() {
-        if !images::is_pull_trouble(&view) {
-            drafts.extend(start(index, &view));
+        if !images::is_pull_trouble(view) {
+            drafts.extend(start(index, view));
         }
     }
 }
@@ -125,8 +125,13 @@ fn ended(index: &Index<'_>, view: &ContainerView<'_>) -> Option<Draft> {
     if end.reason.as_deref() == Some("OOMKilled") {
         return Some(out_of_memory(view));
     }
-    if matches!(end.exit_code, 126..=128) || end.reason.as_deref() == Some("StartError") {
+    if matches!(end.exit_code, 126..=128) && !told.is_empty() || end.reason.as_deref() == Some("StartError") {
         return Some(not_executed(view, told, end.exit_code));
+    }
+    if end.exit_code == 127
+        && let Some(draft) = missing_program(index, view)
+    {
+        return Some(draft);
     }
     if killed_by_probe(index, view) {
         return None;
@@ -140,8 +145,15 @@ fn ended(index: &Index<'_>, view: &ContainerView<'_>) -> Option<Draft> {
 /// Whether the kubelet ended it because of a liveness or startup probe: then its exit code says nothing.
 pub(super) fn killed_by_probe(index: &Index<'_>, view: &ContainerView<'_>) -> bool {
     let start = format!("Container {} failed ", view.name());
+    let ended = view.last_end().and_then(|end| end.finished_at.as_ref()).map(|at| at.0);
     index.pod_events(view.pod).iter().any(|event| {
-        reason(event) == "Killing" && message(event).starts_with(&start) && message(event).contains("probe")
+        // A kill comes before the end by the grace period at most; an older one was of another run.
+        let same_run = match (event_time(event), ended) {
+            (Some(killed), Some(ended)) => ended.duration_since(killed) < SignedDuration::from_mins(5),
+            _ => true,
+        };
+        let by_probe = message(event).starts_with(&start) && message(event).contains("probe");
+        reason(event) == "Killing" && by_probe && same_run
     })
 }
 
@@ -172,6 +184,27 @@ fn not_executed(view: &ContainerView<'_>, told: &str, code: i32) -> Draft {
     )
 }
 
+/// A shell that does not find a program ends with 127 and says `sh: x: not found`.
+fn missing_program(index: &Index<'_>, view: &ContainerView<'_>) -> Option<Draft> {
+    static SAID: LazyLock<Regex> = LazyLock::new(|| {
+        pattern(r"^(?:\S*/)?(?:ba|da|z|k|a)?sh: (?:line )?(?:\d+: )?([\w./+-]+): (?:command )?not found")
+    });
+    let log = index.log(view, false).into_iter().chain(index.log(view, true));
+    let line =
+        log.into_iter().find_map(|log| lines(&log.text).rev().find(|line| SAID.is_match(line.text)))?;
+    let program = first_group(&SAID, line.text)?;
+    let sentence = format!(
+        "Container `{}` calls `{program}`, which does not exist in image `{}`.",
+        view.name(),
+        image(view)
+    );
+    Some(
+        Draft::cause("container_command_not_found", Severity::Critical, &view.owner, sentence)
+            .evidence(format!("log of {} in {}", view.name(), name(&view.pod.metadata)), line.text)
+            .fix("Use an image that has the program, or call another one.", ""),
+    )
+}
+
 fn command_not_found(view: &ContainerView<'_>, told: &str) -> Draft {
     static EXEC: LazyLock<Regex> = LazyLock::new(|| pattern(r#"exec: "([^"]+)""#));
     let own = view.spec.command.as_ref().and_then(|command| command.first());
@@ -189,12 +222,23 @@ fn command_not_found(view: &ContainerView<'_>, told: &str) -> Draft {
             .evidence(view.field("command"), command)
             .fix(
                 "Correct the command, or remove it so that the image's own entrypoint runs.",
-                patch_command(view, "remove", "command", None),
+                own_entrypoint(view),
             )
-            .risk("The image's entrypoint may expect other arguments than those in args.")
+            .risk("The image's entrypoint may need arguments of its own.")
     } else {
         draft.fix("Correct the program that args or the image name.", "")
     }
+}
+
+/// Removes the command, and the arguments that were meant for it.
+fn own_entrypoint(view: &ContainerView<'_>) -> String {
+    let command = patch_command(view, "remove", "command", None);
+    if view.spec.args.is_none() {
+        return command;
+    }
+    let args = patch_command(view, "remove", "args", None);
+    let second = args.split_once("-p '[").map(|(_, patch)| patch).unwrap_or_default();
+    command.strip_suffix("]'").map(|first| format!("{first},{second}")).unwrap_or_default()
 }
 
 /// The kernel killed it because it used more memory than its limit (`OOMKilled`, exit code 137; see "Resource
@@ -311,15 +355,18 @@ fn crash(index: &Index<'_>, view: &ContainerView<'_>, code: i32) -> Draft {
         view.restarts()
     );
     let code_name = if sidecar { "sidecar_crashing" } else { "container_crashing" };
-    Draft::symptom(Rank::Container, code_name, Severity::Critical, &view.owner, sentence)
+    let severity = if view.is_ready() { Severity::Warning } else { Severity::Critical };
+    Draft::symptom(Rank::Container, code_name, severity, &view.owner, sentence)
         .likely()
         .evidence(status_of(view), format!("exit code {code}, {} restarts", view.restarts()))
         .evidence(format!("log of {} in {}", view.name(), name(&view.pod.metadata)), last)
 }
 
-/// A log line as a part of a sentence.
+/// A log line as a part of a sentence: without its time, not too long.
 pub(super) fn shortened(text: &str) -> String {
-    let plain = text.replace('`', "'");
+    static TIME: LazyLock<Regex> =
+        LazyLock::new(|| pattern(r"^\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d\S*\s+"));
+    let plain = TIME.replace(text, "").replace('`', "'");
     let cut: String = plain.chars().take(160).collect();
     if cut.len() < plain.len() { format!("{cut}…") } else { cut }
 }
@@ -346,7 +393,6 @@ mod tests {
                 ended_with(128, "StartError", "exec: \"/x\": permission denied"),
                 "container_command_not_executable",
             ),
-            (ended_with(127, "Error", ""), "container_command_not_found"),
             (ended_with(1, "StartError", "exec /x: exec format error"), "image_wrong_architecture"),
             (ended_with(137, "OOMKilled", ""), "memory_limit_too_low"),
             (ended_with(0, "Completed", ""), "process_exits_zero_in_deployment"),
@@ -356,6 +402,24 @@ mod tests {
             let found = roots(deployment(&container, &status, &json!({})));
             assert_eq!(found, [format!("{code} Deployment shop/web")], "{status}");
         }
+    }
+
+    #[test]
+    fn a_shell_names_the_program_that_it_misses() {
+        let mut objects = deployment(&json!({"command": ["sh", "-c", "mytool"]}), &crashed(127), &json!({}));
+        assert_eq!(roots(objects.clone()), ["container_crashing Deployment shop/web"]);
+        objects.push(log_of("web-1", "app", "sh: 1: mytool: not found"));
+        assert_eq!(roots(objects.clone()), ["container_command_not_found Deployment shop/web"]);
+        assert!(findings(objects)[0].summary.contains("`mytool`"));
+    }
+
+    #[test]
+    fn the_command_goes_with_its_arguments() {
+        let missing = r#"exec: "/bin/x": stat /bin/x: no such file or directory"#;
+        let container = json!({"command": ["/bin/x"], "args": ["-v"]});
+        let found = findings(deployment(&container, &ended_with(128, "StartError", missing), &json!({})));
+        let patch = r#"[{"op":"remove","path":"/spec/template/spec/containers/0/command"},{"op":"remove","path":"/spec/template/spec/containers/0/args"}]"#;
+        assert!(found[0].fix.as_ref().unwrap().command.ends_with(&format!("-p '{patch}'")));
     }
 
     #[test]

@@ -76,15 +76,15 @@ pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
         ) {
             continue;
         }
-        let said = pull_error(index, &view).unwrap_or_else(|| waiting.to_owned());
-        let draft = verdict(index, &view, reason, &said);
+        let said = pull_error(index, view).unwrap_or_else(|| waiting.to_owned());
+        let draft = verdict(index, view, reason, &said);
         let source = format!("Pod {}/{} status", view.namespace(), name(&view.pod.metadata));
         drafts.push(
             draft
                 .container(view.name())
                 .seen_on(view.pod_resource())
                 .hurts(&view.owner)
-                .evidence(view.field("image"), image(&view))
+                .evidence(view.field("image"), image(view))
                 .evidence(source, format!("{reason}: {said}")),
         );
     }
@@ -248,7 +248,9 @@ fn previous_image(index: &Index<'_>, view: &ContainerView<'_>) -> Option<(String
 }
 
 fn closest_tag(image: &str, tags: &[&str]) -> Option<(String, &'static str)> {
-    nearest(image, tags.iter().copied()).map(|tag| (tag.to_owned(), "which is in use in this cluster"))
+    let near = nearest(image, tags.iter().copied());
+    let same_kind = || tags.iter().copied().min_by_key(|tag| (distance(image, tag), tag.len()));
+    near.or_else(same_kind).map(|tag| (tag.to_owned(), "which is in use in this cluster"))
 }
 
 /// Images that exist: those on the nodes and those that run, with `docker.io/library/` taken off.

@@ -204,13 +204,23 @@ pub(super) struct Index<'a> {
     workloads: Vec<Workload<'a>>,
     pods: BTreeMap<Resource, Vec<&'a Pod>>,
     events: BTreeMap<Resource, Vec<&'a Event>>,
+    /// Kind and name of what made each ReplicaSet and Job.
+    makers: BTreeMap<Resource, (String, String)>,
+    containers: Vec<ContainerView<'a>>,
 }
 
 static NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
 
 impl<'a> Index<'a> {
     pub(super) fn new(state: &'a State) -> Self {
-        let mut index = Self { state, workloads: Vec::new(), pods: BTreeMap::new(), events: BTreeMap::new() };
+        let mut index = Self {
+            state,
+            workloads: workloads(state),
+            pods: BTreeMap::new(),
+            events: BTreeMap::new(),
+            makers: makers(state),
+            containers: Vec::new(),
+        };
         for event in &state.events {
             let about = &event.involved_object;
             let kind = about.kind.as_deref().unwrap_or_default();
@@ -221,7 +231,8 @@ impl<'a> Index<'a> {
         for pod in &state.pods {
             index.pods.entry(index.owner(pod)).or_default().push(pod);
         }
-        index.workloads = workloads(state);
+        let live = state.pods.iter().filter(|pod| is_live(pod));
+        index.containers = live.flat_map(|pod| index.containers_of(pod)).collect();
         index
     }
 
@@ -250,17 +261,11 @@ impl<'a> Index<'a> {
 
     /// The owner of an object that a controller made, or the object itself.
     pub(super) fn owner_of(&self, space: &str, kind: &str, called: &str) -> Resource {
-        let same = |meta: &ObjectMeta| {
-            meta.name.as_deref() == Some(called) && meta.namespace.as_deref() == Some(space)
-        };
-        let meta = match kind {
-            "ReplicaSet" => self.state.replica_sets.iter().map(|set| &set.metadata).find(|meta| same(meta)),
-            "Job" => self.state.jobs.iter().map(|job| &job.metadata).find(|meta| same(meta)),
-            _ => None,
-        };
-        let (kind, called) =
-            meta.and_then(controller).unwrap_or_else(|| (kind.to_owned(), called.to_owned()));
-        Resource::namespaced(&kind, space, &called)
+        let itself = Resource::namespaced(kind, space, called);
+        match self.makers.get(&itself) {
+            Some((kind, called)) => Resource::namespaced(kind, space, called),
+            None => itself,
+        }
     }
 
     /// The events about an object, oldest first.
@@ -273,9 +278,8 @@ impl<'a> Index<'a> {
     }
 
     /// The containers of every pod that is not being deleted and has not succeeded.
-    pub(super) fn containers(&self) -> Vec<ContainerView<'a>> {
-        let pods = self.state.pods.iter();
-        pods.filter(|pod| is_live(pod)).flat_map(|pod| self.containers_of(pod)).collect()
+    pub(super) fn containers(&self) -> &[ContainerView<'a>] {
+        &self.containers
     }
 
     pub(super) fn containers_of(&self, pod: &'a Pod) -> Vec<ContainerView<'a>> {
@@ -361,6 +365,15 @@ impl<'a> Index<'a> {
     pub(super) fn is_listed(&self, plural: &str) -> bool {
         !self.state.unread.iter().any(|sentence| sentence.to_lowercase().contains(&plural.to_lowercase()))
     }
+}
+
+fn makers(state: &State) -> BTreeMap<Resource, (String, String)> {
+    let sets = state.replica_sets.iter().map(|set| ("ReplicaSet", &set.metadata));
+    let jobs = state.jobs.iter().map(|job| ("Job", &job.metadata));
+    let made = sets.chain(jobs).filter_map(|(kind, meta)| {
+        Some((Resource::namespaced(kind, namespace(meta), name(meta)), controller(meta)?))
+    });
+    made.collect()
 }
 
 /// The kind and name of the controller that owns the object.

@@ -61,7 +61,11 @@ fn class(index: &Index<'_>, ingress: &Ingress) -> Option<Draft> {
     let served = addresses.is_some_and(|addresses| !addresses.is_empty());
     let annotated =
         ingress.metadata.annotations.as_ref().is_some_and(|notes| notes.contains_key(CLASS_ANNOTATION));
-    if served || annotated || index.object_age(&ingress.metadata) < SignedDuration::from_secs(60) {
+    if !index.is_listed("ingressclasses")
+        || served
+        || annotated
+        || index.object_age(&ingress.metadata) < SignedDuration::from_secs(60)
+    {
         return None;
     }
     let have: Vec<&str> = index.state.ingress_classes.iter().map(|class| name(&class.metadata)).collect();
@@ -134,6 +138,9 @@ fn backend_fault(
         )
     };
     let Some(service) = index.service(space, &wanted.name) else {
+        if !index.is_listed("services") {
+            return None;
+        }
         let here: Vec<&str> = index
             .state
             .services
@@ -158,6 +165,10 @@ fn backend_fault(
             None => draft.fix(format!("Create Service `{}`, or name one that exists.", wanted.name), ""),
         });
     };
+    // What such a Service leads to is outside, and no endpoints tell of it.
+    if service.spec.as_ref().and_then(|spec| spec.type_.as_deref()) == Some("ExternalName") {
+        return None;
+    }
     let port = wanted.port.as_ref()?;
     let ports = service.spec.as_ref().and_then(|spec| spec.ports.as_deref()).unwrap_or_default();
     let fits = ports

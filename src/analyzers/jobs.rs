@@ -85,7 +85,7 @@ fn late(job: &Job, itself: &Resource, severity: Severity) -> Draft {
     );
     let space = namespace(&job.metadata);
     let command = format!(
-        "kubectl -n {space} get job {0} -o json | jq 'del(.spec.selector,.spec.template.metadata.labels,.status,.metadata.uid,.metadata.resourceVersion) | .spec.activeDeadlineSeconds={1}' | kubectl replace --force -f -",
+        "kubectl -n {space} get job {0} -o json | jq 'del(.spec.selector, .spec.template.metadata.labels[\"controller-uid\", \"batch.kubernetes.io/controller-uid\"], .status) | .spec.activeDeadlineSeconds={1}' | kubectl replace --force -f -",
         itself.name,
         limit.saturating_mul(10)
     );

@@ -3,12 +3,13 @@
 
 use std::sync::LazyLock;
 
+use jiff::SignedDuration;
 use regex::Regex;
 
 use crate::finding::{Confidence, Evidence, Severity};
 
 use super::{
-    complaints::{Complaint, Trouble, lines, troubles},
+    complaints::{Complaint, Trouble, is_about_a_client, lines, troubles},
     draft::{Draft, Rank},
     index::{ContainerView, Index, name, set_env_command},
     paths,
@@ -22,12 +23,12 @@ use super::{
 /// screen of ordinary lines, is over. Wrong where an application logs errors that it expects and handles.
 pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
     for view in index.containers() {
-        let found = explain(index, &view);
+        let found = explain(index, view);
         let quiet = found.is_empty();
         drafts.extend(found);
-        drafts.extend(changed_setting(index, &view));
+        drafts.extend(changed_setting(index, view));
         if quiet && view.is_running() {
-            drafts.extend(unrecognised(index, &view));
+            drafts.extend(unrecognised(index, view));
         }
     }
 }
@@ -58,6 +59,9 @@ fn quote(view: &ContainerView<'_>, trouble: &Trouble<'_>) -> Evidence {
 
 fn meaning(index: &Index<'_>, view: &ContainerView<'_>, trouble: &Trouble<'_>) -> Option<Draft> {
     let log = quote(view, trouble);
+    if is_passing(index, view, trouble) {
+        return None;
+    }
     match &trouble.complaint {
         Complaint::MissingVariable(variable) => missing_variable(index, view, variable, log),
         Complaint::MissingFile(path) => Some(paths::missing(index, view, path, log)),
@@ -83,6 +87,20 @@ fn meaning(index: &Index<'_>, view: &ContainerView<'_>, trouble: &Trouble<'_>) -
         )),
         Complaint::Forbidden(denial) => rbac::forbidden(index, view, denial, log),
     }
+}
+
+/// A connection that failed once, or some time ago, for a container that is ready: networks do that, and clients try
+/// again.
+fn is_passing(index: &Index<'_>, view: &ContainerView<'_>, trouble: &Trouble<'_>) -> bool {
+    let network = matches!(
+        trouble.complaint,
+        Complaint::Refused(_)
+            | Complaint::TimedOut(_)
+            | Complaint::UpstreamTimedOut(_)
+            | Complaint::UnknownHost(_)
+    );
+    let old = trouble.line.at.is_some_and(|at| index.age(at) > SignedDuration::from_mins(5));
+    network && view.is_running() && view.is_ready() && (trouble.times < 2 || old)
 }
 
 /// Critical where the container does not run or is not ready because of it.
@@ -132,8 +150,10 @@ fn missing_variable(
         format!("{kind} `{}` needs the environment variable `{variable}`, which {state}.", view.name());
     let names: Vec<&str> = view.spec.env.iter().flatten().map(|env| env.name.as_str()).collect();
     let quoted = if names.is_empty() { "(no variables)".to_owned() } else { names.join(", ") };
+    // A process that serves all the same can do without it.
+    let severity = if severity(view) == Severity::Warning { Severity::Notice } else { Severity::Critical };
     Some(
-        Draft::cause(code, severity(view), &view.owner, sentence)
+        Draft::cause(code, severity, &view.owner, sentence)
             .container(view.name())
             .seen_on(view.pod_resource())
             .evidence_from(Some(log))
@@ -304,7 +324,8 @@ fn unrecognised(index: &Index<'_>, view: &ContainerView<'_>) -> Option<Draft> {
     });
     let log = index.log(view, false)?;
     let tail: Vec<_> = lines(&log.text).rev().take(20).collect();
-    let bad: Vec<_> = tail.iter().filter(|line| BAD.is_match(line.text)).collect();
+    let bad = tail.iter().filter(|line| BAD.is_match(line.text) && !is_about_a_client(line.text));
+    let bad: Vec<_> = bad.collect();
     if bad.len() < 3 || bad.len() * 2 < tail.len() {
         return None;
     }

@@ -23,7 +23,8 @@ pub(super) fn distance(a: &str, b: &str) -> usize {
 }
 
 /// Whether somebody may have written one and meant the other: the same but for case and separators, or a slip of
-/// one letter (two in names of seven letters and more).
+/// one letter (two in names of seven letters and more). Names that differ in their numbers alone, such as `db-1` and
+/// `db-2`, are different names.
 pub(super) fn near(a: &str, b: &str) -> bool {
     let plain = |name: &str| name.to_lowercase().replace(['-', '_', '.'], "");
     let (a, b) = (plain(a), plain(b));
@@ -33,7 +34,9 @@ pub(super) fn near(a: &str, b: &str) -> bool {
         4..=6 => 1,
         _ => 2,
     };
-    distance(&a, &b) <= slips
+    let letters = |name: &str| name.replace(|letter: char| letter.is_ascii_digit(), "");
+    let only_numbers_differ = a != b && letters(&a) == letters(&b);
+    !only_numbers_differ && distance(&a, &b) <= slips
 }
 
 /// The nearest of `candidates` that [`near`] accepts, `name` itself left out.
@@ -92,7 +95,14 @@ mod tests {
         ] {
             assert!(near(a, b), "{a} {b}");
         }
-        for (a, b) in [("api", "app"), ("web", "wap"), ("orders", "ledger"), ("node", "mongo")] {
+        for (a, b) in [
+            ("api", "app"),
+            ("web", "wap"),
+            ("orders", "ledger"),
+            ("node", "mongo"),
+            ("shard-1", "shard-2"),
+            ("web1", "web2"),
+        ] {
             assert!(!near(a, b), "{a} {b}");
         }
         assert_eq!(nearest("redsi", ["redis", "nginx", "redsi"]), Some("redis"));

@@ -39,19 +39,11 @@ pub(super) fn blocked(index: &Index<'_>, view: &ContainerView<'_>, service: &Res
         None => (denying(index, view.pod, server, port, Direction::Egress)?, Direction::Egress),
     };
     let itself = Resource::namespaced("NetworkPolicy", namespace(&policy.metadata), name(&policy.metadata));
-    let (kept, word) = match direction {
-        Direction::Ingress => (
-            format!("pods of Service `{}` accept nothing from `{}`", service.name, view.owner.name),
-            "ingress",
-        ),
-        Direction::Egress => {
-            (format!("`{}` may send nothing to Service `{}`", view.owner.name, service.name), "egress")
-        }
-    };
+    let word = if direction == Direction::Ingress { "ingress" } else { "egress" };
     let on = port.map(|port| format!(" on port `{port}`")).unwrap_or_default();
     let sentence = format!(
-        "NetworkPolicy `{}` keeps them apart: {kept}{on}, since no {word} rule allows it.",
-        itself.name
+        "NetworkPolicy `{}` keeps `{}` from Service `{}`{on}: no {word} rule allows it.",
+        itself.name, view.owner.name, service.name
     );
     let command = allow_command(server, view, port, direction);
     Some(
@@ -251,7 +243,7 @@ mod tests {
 
     #[test]
     fn what_policies_let_through() {
-        let late = "ERROR db ping timed out";
+        let late = "ERROR db ping timed out\nERROR db ping timed out";
         let denied = vec!["network_policy_blocks_traffic NetworkPolicy shop/rule".to_owned()];
         for (policy, expected) in [
             (json!({"podSelector": {}, "policyTypes": ["Ingress"]}), denied.clone()),

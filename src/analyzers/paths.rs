@@ -34,7 +34,9 @@ pub(super) fn missing(index: &Index<'_>, view: &ContainerView<'_>, path: &str, l
                 format!("what is mounted at `{mount}` does not contain it")
             });
             let sentence = format!("Container `{}` does not find `{path}`: {whence}.", view.name());
-            let draft = Draft::cause("file_not_found", critical, &view.owner, sentence)
+            // A process that serves all the same can do without the file.
+            let severity = if critical == Severity::Warning { Severity::Notice } else { critical };
+            let draft = Draft::cause("file_not_found", severity, &view.owner, sentence)
                 .confidence(Confidence::Likely);
             draft.fix(format!("Mount what provides `{path}`, or correct the path."), "")
         }

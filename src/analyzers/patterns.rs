@@ -2,7 +2,7 @@
 
 use regex::Regex;
 
-/// Compiles a pattern of the source. All are compiled by a test of their file, so a wrong one never ships.
+/// Compiles a pattern that is written in the source; a wrong one is a mistake of the programmer.
 #[allow(clippy::panic)]
 pub(super) fn pattern(text: &str) -> Regex {
     Regex::new(text).unwrap_or_else(|error| panic!("the pattern {text} does not compile: {error}"))

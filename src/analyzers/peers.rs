@@ -63,7 +63,8 @@ pub(super) fn unknown_host(
             .seen_on(view.pod_resource())
             .likely()
             .evidence_from(Some(log))
-            .blames(&Resource::namespaced("Service", &space, &name));
+            .blames(&Resource::namespaced("Service", &space, &name))
+            .blames(&Resource::namespaced("Service", "kube-system", "kube-dns"));
         draft.rank = Rank::Dependency;
         return draft;
     }
@@ -173,7 +174,7 @@ pub(super) fn authentication(
         _ => String::new(),
     };
     let sentence = format!("The server rejects the password of `{}`{who}{whence}.", view.owner.name);
-    let draft = Draft::cause("db_authentication_failed", Severity::Critical, &holder, sentence)
+    let draft = Draft::cause("db_authentication_failed", severity(view), &holder, sentence)
         .likely()
         .seen_on(view.pod_resource())
         .hurts(&view.owner)

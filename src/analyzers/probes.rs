@@ -51,9 +51,9 @@ impl Kind {
 pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
     for view in index.containers() {
         let failing = Kind::ALL.into_iter().find_map(|kind| {
-            let probe = kind.of(&view)?;
-            let event = failure(index, &view, kind)?;
-            is_current(index, &view, kind, event).then_some((kind, probe, event))
+            let probe = kind.of(view)?;
+            let event = failure(index, view, kind)?;
+            is_current(index, view, kind, event).then_some((kind, probe, event))
         });
         if let Some((kind, probe, event)) = failing {
             let source = format!(
@@ -63,7 +63,7 @@ pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
                 event_count(event)
             );
             drafts.push(
-                verdict(index, &view, kind, probe, message(event))
+                verdict(index, view, kind, probe, message(event))
                     .container(view.name())
                     .seen_on(view.pod_resource())
                     .hurts(&view.owner)
@@ -74,8 +74,7 @@ pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
     }
 }
 
-/// The most telling failure of that probe: the most frequent of those that are not older than the present run, since
-/// while a container starts a probe fails in ways that do not last.
+/// The latest failure of that probe: while a container starts, a probe fails in ways that do not last.
 fn failure<'a>(index: &Index<'a>, view: &ContainerView<'a>, kind: Kind) -> Option<&'a Event> {
     let start = format!("{} probe", kind.word());
     let path = format!("{{{}}}", view.name());
@@ -96,7 +95,11 @@ fn is_current(index: &Index<'_>, view: &ContainerView<'_>, kind: Kind, event: &E
             view.is_running() && !view.is_ready() && recent && since > WARM_UP
         }
         // A container in its restart delay is not probed; what counts is that the kubelet ended it.
-        _ => recent && killed_by_probe(index, view) && (view.restarts() > 0 || !view.is_running()),
+        _ => {
+            let ended = view.last_end().and_then(|end| end.finished_at.as_ref());
+            let lately = ended.is_none_or(|at| index.age(at.0) < SignedDuration::from_mins(10));
+            recent && killed_by_probe(index, view) && (lately || !view.is_running())
+        }
     }
 }
 
@@ -287,11 +290,12 @@ fn impatient(view: &ContainerView<'_>, kind: Kind, probe: &Probe, refused: bool)
         Kind::Startup => "startup_probe_too_short",
         _ => "liveness_probe_failing",
     };
-    let lived = lived.map(|lived| format!(", {lived} s after its start the last time")).unwrap_or_default();
+    let lived =
+        lived.map(|lived| format!(", and its last run was ended after `{lived}` s")).unwrap_or_default();
     let does = if refused { "listens" } else { "answers" };
     let sentence = if early || kind == Kind::Startup {
         format!(
-            "The {word} probe ends container `{}` before it {does}: it allows `{allowed}` s{lived}.",
+            "The {word} probe ends container `{}` before it {does}: the probe allows `{allowed}` s{lived}.",
             view.name()
         )
     } else {
@@ -431,7 +435,7 @@ mod tests {
         let state =
             super::super::fixture::state(&Value::Array(deployment(&container, &running(true), &json!({}))));
         let index = Index::new(&state);
-        let view = index.containers().remove(0);
-        assert_eq!(port_of(&view, view.spec.readiness_probe.as_ref().unwrap()), Some(8080));
+        let view = &index.containers()[0];
+        assert_eq!(port_of(view, view.spec.readiness_probe.as_ref().unwrap()), Some(8080));
     }
 }

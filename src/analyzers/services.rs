@@ -41,7 +41,8 @@ fn shown(selector: &std::collections::BTreeMap<String, String>) -> String {
 }
 
 /// A selector that no pod and no pod template has (concept "Service": EndpointSlices list the pods that match). Where
-/// a template matches, its workload has no pods, on purpose or not. Wrong for a Service made before its workload.
+/// a template matches, its workload has no pods, on purpose or not. Where nothing resembles what is selected it is only
+/// a notice: charts bring Services for components that not every cluster shows as pods.
 fn selects_nothing(index: &Index<'_>, service: &Service) -> Option<Draft> {
     let wanted = selector(service)?;
     let space = namespace(&service.metadata);
@@ -74,7 +75,7 @@ fn selects_nothing(index: &Index<'_>, service: &Service) -> Option<Draft> {
             shown(wanted)
         );
         return Some(
-            Draft::cause("service_selector_mismatch", Severity::Warning, &itself, sentence)
+            Draft::cause("service_selector_mismatch", Severity::Notice, &itself, sentence)
                 .confidence(Confidence::Likely)
                 .evidence(format!("{itself} spec.selector"), shown(wanted))
                 .fix("Correct the selector, or delete the Service if nothing needs it.", ""),
@@ -224,7 +225,15 @@ fn wrong_port(
         .map(|view| format!("{}: {:?}", view.name(), listening(index, view)))
         .collect::<Vec<_>>()
         .join("; ");
-    let draft = Draft::cause("service_target_port_wrong", Severity::Critical, &itself, sentence)
+    // A port for metrics and the like is often served and not declared.
+    let aside =
+        service.spec.as_ref().and_then(|spec| spec.ports.as_ref()).is_some_and(|ports| ports.len() > 1)
+            || ["metric", "monitor", "prom", "admin", "debug"].iter().any(|word| {
+                itself.name.contains(word) || port.name.as_deref().is_some_and(|name| name.contains(word))
+            });
+    let guess = matches!(target, IntOrString::Int(_));
+    let severity = if guess && aside { Severity::Notice } else { Severity::Critical };
+    let draft = Draft::cause("service_target_port_wrong", severity, &itself, sentence)
         .confidence(if matches!(target, IntOrString::String(_)) {
             Confidence::Certain
         } else {
@@ -296,7 +305,8 @@ mod tests {
         let container = json!({"ports": [{"containerPort": 8080}]});
         for (selector, expected) in [
             (json!({"app": "web"}), vec![]),
-            (json!({"app": "wbe"}), vec!["service_selector_mismatch Service shop/front"]),
+            // Nothing here resembles it: a notice.
+            (json!({"app": "other"}), vec![]),
             (json!({"app": "web", "tier": "x"}), vec!["service_selector_mismatch Service shop/front"]),
             (json!({}), vec![]),
         ] {

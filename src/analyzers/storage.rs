@@ -78,7 +78,10 @@ fn unbound(index: &Index<'_>, claim: &PersistentVolumeClaim) -> Option<Draft> {
                 .fix("Restore the data into a new claim.", ""),
         ));
     }
-    if state != "Pending" || index.object_age(&claim.metadata) < SignedDuration::from_secs(30) {
+    if !index.is_listed("storageclasses")
+        || state != "Pending"
+        || index.object_age(&claim.metadata) < SignedDuration::from_secs(30)
+    {
         return None;
     }
     let spec = claim.spec.as_ref()?;
@@ -184,28 +187,25 @@ fn missing_class(
         .unwrap_or_else(|| "<class>".to_owned());
     let draft = Draft::cause("storage_class_missing", severity, resource, sentence);
     let space = claim.namespace.as_deref().unwrap_or_default();
-    if resource.kind == "StatefulSet" {
-        let set = &resource.name;
-        return draft
-            .fix(
-                format!("Recreate the StatefulSet with the class `{near}`: claim templates cannot be changed."),
-                format!("kubectl -n {space} get statefulset {set} -o yaml | sed 's/storageClassName: {class}/storageClassName: {near}/' > {set}.yaml\nkubectl -n {space} delete statefulset {set}\nkubectl -n {space} delete pvc {}\nkubectl apply -f {set}.yaml", claim.name),
-            )
-            .risk("Deleting a bound claim may delete its data; this one was never bound.");
-    }
-    draft
-        .fix(
-            format!("Recreate the claim with the class `{near}`."),
-            recreate(space, &claim.name, class, &near),
+    let (kind, what, note) = if resource.kind == "StatefulSet" {
+        ("statefulset", "the StatefulSet", ": claim templates cannot be changed")
+    } else {
+        ("pvc", "the claim", "")
+    };
+    let again = |kind: &str, called: &str| {
+        format!(
+            "kubectl -n {space} get {kind} {called} -o yaml | sed 's/storageClassName: {class}/storageClassName: {near}/' | kubectl replace --force -f -"
         )
-        .risk("Pods that use the claim have to be gone before it can be deleted.")
-}
-
-/// A claim's class cannot be changed, so it is made anew.
-fn recreate(space: &str, claim: &str, from: &str, to: &str) -> String {
-    format!(
-        "kubectl -n {space} get pvc {claim} -o yaml | sed 's/storageClassName: {from}/storageClassName: {to}/' > {claim}.yaml\nkubectl -n {space} delete pvc {claim}\nkubectl apply -f {claim}.yaml"
-    )
+    };
+    // The claim that the template has made already keeps its class, too.
+    let command = if kind == "pvc" {
+        again(kind, &claim.name)
+    } else {
+        format!("{}\n{}", again("pvc", &claim.name), again(kind, &resource.name))
+    };
+    draft
+        .fix(format!("Recreate {what} with the class `{near}`{note}."), command)
+        .risk("The claim was never bound, so no data is lost; the pods that use it are made anew.")
 }
 
 fn no_class(

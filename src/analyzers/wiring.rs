@@ -79,13 +79,16 @@ fn exists(index: &Index<'_>, space: &str, name: &str) -> bool {
 /// warning: the process may never use it. (DNS for Services and Pods; single-label names can only be Services.)
 /// Wrong where a search domain of the node or `hostAliases` knows the name.
 pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
+    if !index.is_listed("services") {
+        return;
+    }
     for view in index.containers() {
-        for setting in settings(index, &view) {
+        for setting in settings(index, view) {
             let Some(host) = host_of(&setting) else { continue };
             if let Target::NoService { .. } = resolve(index, view.namespace(), &host) {
                 let sure = suggestion(index, view.namespace(), &host).is_some_and(|meant| meant.is_slip);
-                if sure && !has_alias(&view, &host) {
-                    let fault = unknown_host(index, &view, &host, Severity::Warning);
+                if sure && !has_alias(view, &host) {
+                    let fault = unknown_host(index, view, &host, Severity::Warning);
                     drafts.push(fault.confidence(Confidence::Likely));
                 }
             }
@@ -461,7 +464,7 @@ mod tests {
             {"name": "app", "env": [{"name": "API", "value": "http://localhost:9000"}]},
             {"name": "api", "ports": [{"containerPort": 9090}]}]});
         let mut objects = deployment(&json!({}), &running(true), &spec);
-        objects.push(log_of("web-1", "app", "ERROR http://localhost:9000: Connection refused"));
+        objects.push(log_of("web-1", "app", "ERROR http://localhost:9000: Connection refused\nERROR http://localhost:9000: Connection refused"));
         assert_eq!(roots(objects.clone()), ["wrong_dependency_port Deployment shop/web"]);
         let fix = findings(objects).remove(0).fix.unwrap();
         assert_eq!(

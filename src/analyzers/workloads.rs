@@ -19,8 +19,8 @@ pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
     unavailable(index, drafts);
 }
 
-/// A DaemonSet that wants no pod at all, because no node has the labels it asks for. A cluster that is to get such
-/// nodes later (GPU nodes, Windows) has DaemonSets like this on purpose: so a warning.
+/// A DaemonSet that wants no pod at all, because no node has the labels it asks for. Providers ship such DaemonSets
+/// for nodes that a cluster may get (GPUs, Windows): those are a notice.
 fn daemon_sets(index: &Index<'_>, drafts: &mut Vec<Draft>) {
     for workload in index
         .workloads()
@@ -41,6 +41,10 @@ fn daemon_sets(index: &Index<'_>, drafts: &mut Vec<Draft>) {
         {
             continue;
         }
+        let optional =
+            |key: &String| ["kubernetes.io/os", "gpu", "accelerator"].iter().any(|word| key.contains(word));
+        let provided = workload.namespace() == "kube-system" || selector.keys().any(optional);
+        let severity = if provided { Severity::Notice } else { Severity::Warning };
         let shown =
             selector.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",");
         let sentence = format!(
@@ -53,7 +57,7 @@ fn daemon_sets(index: &Index<'_>, drafts: &mut Vec<Draft>) {
             workload.resource.name
         );
         drafts.push(
-            Draft::cause("daemonset_node_selector_mismatch", Severity::Warning, &workload.resource, sentence)
+            Draft::cause("daemonset_node_selector_mismatch", severity, &workload.resource, sentence)
                 .evidence(format!("{} spec.template.spec.nodeSelector", workload.resource), &shown)
                 .evidence(format!("{} status.desiredNumberScheduled", workload.resource), "0")
                 .fix(

@@ -1,19 +1,14 @@
 //! Tests of the room `analyzers`, against captured faults of a real cluster.
 
-mod snapshot;
-
-use std::{
-    collections::BTreeSet,
-    fmt::Write as _,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeSet, fmt::Write as _, path::Path};
 
 use kubertnetes::{
     analyzers::analyze,
+    cluster::{Cluster, Config, snapshot::Snapshot, state::Scope},
     finding::{Finding, Severity},
 };
 
-use crate::support;
+use crate::support::cluster::{practice, scenario_folders};
 
 /// What a scenario expects: `code kind namespace/name` of each root cause.
 struct Expectation {
@@ -52,13 +47,12 @@ fn shown(finding: &Finding) -> String {
     format!("{} {}", finding.code, finding.resource)
 }
 
-fn scenarios() -> Option<Vec<PathBuf>> {
-    let folder = support::shared("scenarios")?;
-    let mut all: Vec<PathBuf> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    all.retain(|path| path.join("scenario.yaml").exists());
-    all.sort();
-    Some(all)
+async fn findings(cluster: &Cluster) -> Vec<Finding> {
+    analyze(&cluster.look(&Scope::default()).await.unwrap())
+}
+
+async fn findings_in(folder: &Path) -> Vec<Finding> {
+    findings(&Cluster::recorded(Snapshot::open(folder).unwrap(), &Config::default())).await
 }
 
 fn is_telling(finding: &&Finding) -> bool {
@@ -75,9 +69,9 @@ struct Tally {
     table: String,
 }
 
-fn judge(folder: &Path, tally: &mut Tally) {
+async fn judge(folder: &Path, tally: &mut Tally) {
     let expected = expectation(folder);
-    let findings = analyze(&snapshot::load(folder));
+    let findings = findings_in(folder).await;
     let roots: Vec<String> = findings.iter().filter(|finding| finding.is_root()).map(shown).collect();
     let telling: Vec<String> = findings.iter().filter(is_telling).map(shown).collect();
     let missing: Vec<&String> = expected.causes.iter().filter(|cause| !roots.contains(cause)).collect();
@@ -101,26 +95,27 @@ fn judge(folder: &Path, tally: &mut Tally) {
     }
 }
 
-#[test]
-fn analyzers_find_the_root_causes_of_captured_faults() {
-    let Some(folders) = scenarios() else { return };
+#[tokio::test]
+async fn analyzers_find_the_root_causes_of_captured_faults() {
+    let folders = scenario_folders();
     let mut tally = Tally::default();
     let only = std::env::var("ONLY").unwrap_or_default();
     let chosen = folders.iter().filter(|folder| folder.to_string_lossy().contains(&only));
-    chosen.for_each(|folder| judge(folder, &mut tally));
+    for folder in chosen {
+        judge(folder, &mut tally).await;
+    }
     println!("{}", tally.table);
     println!("{} of {} found, {} extra roots", tally.hit, tally.unhealthy, tally.extra);
-    if only.is_empty() {
+    if only.is_empty() && !folders.is_empty() {
         assert!(tally.hit >= 60, "{} of {} found\n{}", tally.hit, tally.unhealthy, tally.table);
         assert!(tally.extra <= 5, "{} extra root findings\n{}", tally.extra, tally.table);
         assert_eq!(tally.false_alarms, Vec::<String>::new());
     }
 }
 
-#[test]
-fn analyzers_find_the_faults_behind_a_pod_that_looks_healthy() {
-    let Some(folder) = support::shared("practice-cluster") else { return };
-    let findings = analyze(&snapshot::load(&folder));
+#[tokio::test]
+async fn analyzers_find_the_faults_behind_a_pod_that_looks_healthy() {
+    let findings = findings(&practice()).await;
     if std::env::var_os("VERBOSE").is_some() {
         println!("{}", serde_json::to_string_pretty(&findings).unwrap());
     }
@@ -144,11 +139,10 @@ fn analyzers_find_the_faults_behind_a_pod_that_looks_healthy() {
     assert_eq!(roots.iter().map(String::as_str).collect::<BTreeSet<_>>(), expected);
 }
 
-#[test]
-fn analyzers_number_findings_and_refer_only_to_findings() {
-    let Some(folders) = scenarios() else { return };
-    for folder in folders {
-        let findings = analyze(&snapshot::load(&folder));
+#[tokio::test]
+async fn analyzers_number_findings_and_refer_only_to_findings() {
+    for folder in scenario_folders() {
+        let findings = findings_in(&folder).await;
         let ids: BTreeSet<String> = findings.iter().map(|finding| finding.id.0.clone()).collect();
         assert_eq!(ids.len(), findings.len(), "{}", folder.display());
         for (place, finding) in findings.iter().enumerate() {
