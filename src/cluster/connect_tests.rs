@@ -1,3 +1,5 @@
+//! Literal cases of the module beside it.
+
 use super::*;
 
 const KUBECONFIG: &str = r#"

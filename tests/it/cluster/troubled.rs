@@ -202,10 +202,8 @@ async fn a_cluster_that_does_not_answer_is_an_error() {
     drop(listener);
     let cluster = connect(&url, &folder, Config::default()).await;
     let error = cluster.look(&Scope::default()).await.unwrap_err().to_string();
-    assert_eq!(
-        error,
-        format!("the cluster `test` at {url} can't be reached: Connection refused (os error 111)")
-    );
+    let expected = format!("the cluster `test` at {url} can't be reached: Connection refused");
+    assert!(error.starts_with(&expected), "{error}");
     assert!(cluster.names().await.is_empty());
 }
 
