@@ -164,7 +164,7 @@ impl Terminal {
                     writeln!(out, "A new conversation.")?;
                 }
                 resume if resume.split(' ').next() == Some("/resume") => {
-                    self.resume(resume, &mut out).await?
+                    self.resume(resume, &mut out).await?;
                 }
                 command if command.starts_with('/') => {
                     writeln!(out, "There is no command {command}; /help lists them.")?;

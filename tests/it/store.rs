@@ -152,7 +152,7 @@ async fn a_renewed_lease_is_not_rescued() {
         store.ask("q", &lane("a")).await.unwrap();
         let lease = store.claim("q", LEASE).await.unwrap().unwrap();
         clock.advance(LEASE / 2);
-        assert_eq!(store.renew(LEASE).await.unwrap(), [lease.job.clone()]);
+        assert_eq!(store.renew(LEASE).await.unwrap(), std::slice::from_ref(&lease.job));
         let other = Store::connect(&fresh.url, 1, clock.clone()).await.unwrap();
         assert!(other.renew(LEASE).await.unwrap().is_empty(), "another process's leases are its own");
         clock.advance(LEASE * 3 / 4);

@@ -55,7 +55,7 @@ impl World {
         let turns = vec![Binding { queue: "turn".into(), work: Arc::new(agent), at_once: 4 }];
         let deliveries = vec![Binding { queue: "deliver".into(), work: Arc::new(delivery), at_once: 4 }];
         let config = kubertnetes::worker::Config {
-            lease_ms: LEASE.as_millis() as u64,
+            lease_ms: u64::try_from(LEASE.as_millis()).unwrap(),
             ..kubertnetes::worker::Config::default()
         };
         let turns = Worker::new(store.clone(), config.clone(), turns);
