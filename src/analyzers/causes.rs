@@ -139,3 +139,67 @@ fn number(drafts: Vec<Draft>, links: &[BTreeSet<usize>]) -> Vec<Finding> {
     };
     order.iter().copied().filter_map(take).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::{Resource, Severity};
+
+    fn object(kind: &str) -> Resource {
+        Resource::namespaced(kind, "shop", "a")
+    }
+
+    #[test]
+    fn a_chain_is_told_link_by_link() {
+        let (secret, web, service) = (object("Secret"), object("Deployment"), object("Service"));
+        let cause = Draft::cause("secret_missing", Severity::Warning, &secret, "s").hurts(&web);
+        let workload = Draft::symptom(Rank::Workload, "down", Severity::Critical, &web, "d");
+        let mut route = Draft::cause("empty", Severity::Critical, &service, "e").blames(&web).blames(&secret);
+        route.rank = Rank::Route;
+        let found = conclude(vec![route, workload, cause]);
+        let told: Vec<(&str, &str, Vec<&str>)> = found
+            .iter()
+            .map(|finding| {
+                let causes = finding.because_of.iter().map(|cause| cause.0.as_str()).collect();
+                (finding.id.0.as_str(), finding.code.as_str(), causes)
+            })
+            .collect();
+        assert_eq!(
+            told,
+            [("f1", "secret_missing", vec![]), ("f2", "down", vec!["f1"]), ("f3", "empty", vec!["f2"])]
+        );
+    }
+
+    #[test]
+    fn findings_that_blame_each_other_make_no_circle() {
+        let (a, b) = (object("A"), object("B"));
+        let one = Draft::cause("one", Severity::Critical, &a, "1").blames(&b);
+        let two = Draft::cause("two", Severity::Critical, &b, "2").blames(&a);
+        let found = conclude(vec![one, two]);
+        assert_eq!(found.iter().filter(|finding| finding.is_root()).count(), 1);
+    }
+
+    #[test]
+    fn pods_that_fail_alike_are_one_finding() {
+        let web = object("Deployment");
+        let of = |pod: &str, severity: Severity| {
+            let pod = Resource::namespaced("Pod", "shop", pod);
+            Draft::cause("oom", severity, &web, "s")
+                .container("app")
+                .evidence(pod.to_string(), "killed")
+                .seen_on(pod)
+        };
+        let found = conclude(vec![of("a-1", Severity::Warning), of("a-2", Severity::Critical)]);
+        assert_eq!((found.len(), found[0].severity, found[0].seen_on.len()), (1, Severity::Critical, 2));
+        assert_eq!(found[0].evidence.len(), 1, "the same words are quoted once");
+    }
+
+    #[test]
+    fn a_logs_complaints_explain_nothing() {
+        let web = object("Deployment");
+        let log = Draft::symptom(Rank::Complaint, "errors_in_log", Severity::Notice, &web, "l");
+        let down = Draft::symptom(Rank::Workload, "down", Severity::Critical, &web, "d");
+        let found = conclude(vec![log, down]);
+        assert_eq!((found[0].code.as_str(), found[0].is_root()), ("down", true));
+    }
+}

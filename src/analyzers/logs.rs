@@ -346,3 +346,67 @@ fn unrecognised(index: &Index<'_>, view: &ContainerView<'_>) -> Option<Draft> {
             .evidence(source, bad.first()?.text),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::fixture::{crashed, deployment, findings, log_of, roots, running};
+
+    fn saying(container: &Value, status: &Value, log: &str) -> Vec<Value> {
+        let mut objects = deployment(container, status, &json!({}));
+        objects.push(log_of("web-1", "app", log));
+        objects
+    }
+
+    #[test]
+    fn what_ends_a_container() {
+        let read_only = json!({"securityContext": {"readOnlyRootFilesystem": true}});
+        for (container, log, code) in [
+            (&json!({}), "KeyError: 'DB_URL'", "missing_env_var"),
+            (&json!({"env": [{"name": "DB_URL", "value": ""}]}), "DB_URL is not set", "missing_env_var"),
+            (&read_only, "OSError: [Errno 30] Read-only file system: '/cache'", "read_only_root_filesystem"),
+            (&json!({}), "open /data/x: permission denied", "permission_denied"),
+            (&json!({}), "write /data/x: no space left on device", "disk_full"),
+            (&json!({}), "listen tcp :80: bind: address already in use", "port_in_use"),
+        ] {
+            let found = roots(saying(container, &crashed(1), log));
+            assert_eq!(found, [format!("{code} Deployment shop/web")], "{log}");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_is_set_is_not_missing() {
+        let container = json!({"env": [{"name": "DB_URL", "value": "x"}]});
+        let found = roots(saying(&container, &crashed(1), "KeyError: 'DB_URL'"));
+        assert_eq!(found, ["container_crashing Deployment shop/web"]);
+    }
+
+    #[test]
+    fn what_a_serving_container_does_without_is_a_notice() {
+        for log in ["WARN API_TOKEN is missing", "open /opt/extra.conf: no such file or directory"] {
+            assert_eq!(roots(saying(&json!({}), &running(true), log)), Vec::<String>::new(), "{log}");
+        }
+    }
+
+    #[test]
+    fn a_setting_that_changed_before_the_errors() {
+        let container = json!({"volumeMounts": [{"name": "c", "mountPath": "/config"}]});
+        let spec = json!({"volumes": [{"name": "c", "configMap": {"name": "limits"}}]});
+        let log = "INFO ok\nINFO ok\nINFO config reloaded: max_rps 500 -> 5\nERROR 429\nERROR 429\nERROR 429\nERROR 429";
+        let mut objects = deployment(&container, &running(true), &spec);
+        objects.push(log_of("web-1", "app", log));
+        objects.push(json!({"kind": "ConfigMap", "metadata": {"name": "limits"}, "data": {"max_rps": "5"}}));
+        assert_eq!(roots(objects.clone()), ["bad_config_value ConfigMap shop/limits"]);
+        let fix = findings(objects).remove(0).fix.unwrap();
+        let expected =
+            r#"kubectl -n shop patch configmap limits --type merge -p '{"data":{"max_rps":"500"}}'"#;
+        assert_eq!(fix.command.as_str(), expected);
+    }
+
+    #[test]
+    fn errors_that_no_rule_knows_are_a_notice() {
+        let found = findings(saying(&json!({}), &running(true), &"ERROR flux is low\n".repeat(5)));
+        assert_eq!(found.iter().map(|finding| finding.code.as_str()).collect::<Vec<_>>(), ["errors_in_log"]);
+    }
+}

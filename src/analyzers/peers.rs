@@ -223,3 +223,49 @@ pub(super) fn bad_certificate(
     draft.rank = Rank::Dependency;
     services.into_iter().fold(draft, Draft::blames)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::fixture::{deployment, findings, log_of, named_deployment, roots, running};
+
+    fn service(name: &str, ip: &str) -> Value {
+        json!({"kind": "Service", "metadata": {"name": name},
+            "spec": {"clusterIP": ip, "selector": {"app": name}, "ports": [{"port": 80}]}})
+    }
+
+    #[test]
+    fn a_rejected_password_is_its_secrets_matter() {
+        let from =
+            json!([{"name": "PGPASSWORD", "valueFrom": {"secretKeyRef": {"name": "db", "key": "pw"}}}]);
+        let mut objects = deployment(&json!({"env": from}), &running(false), &json!({}));
+        objects.push(json!({"kind": "Secret", "metadata": {"name": "db"}, "keys": ["pw"]}));
+        objects.push(log_of("web-1", "app", "FATAL:  password authentication failed for user \"app\""));
+        assert_eq!(roots(objects.clone()), ["db_authentication_failed Secret shop/db"]);
+        assert!(findings(objects)[0].fix.as_ref().unwrap().command.contains("patch secret db"));
+    }
+
+    #[test]
+    fn a_proxy_that_waits_in_vain_names_the_slow_one() {
+        let late = r#"upstream timed out (110: Connection timed out) while reading, upstream: "http://10.9.9.9:80/x", host: "web""#;
+        let slow = json!({"env": [{"name": "CACHE_TTL", "value": "0"}]});
+        let mut objects = deployment(&json!({}), &running(true), &json!({}));
+        objects.extend(named_deployment("api", &slow, &running(true), &json!({})));
+        objects.push(service("api", "10.9.9.9"));
+        objects.push(log_of("web-1", "app", &format!("{late}\n{late}")));
+        objects.push(log_of("api-1", "app", "WARN cache is off (CACHE_TTL=0), takes about 12 s"));
+        assert_eq!(roots(objects.clone()), ["upstream_slow Deployment shop/api"]);
+        assert!(findings(objects)[0].fix.as_ref().unwrap().summary.contains("CACHE_TTL=0"));
+    }
+
+    #[test]
+    fn a_name_that_exists_and_does_not_resolve_is_dns_trouble() {
+        let line = "dial tcp: lookup api on 10.96.0.10:53: no such host";
+        let mut objects = deployment(&json!({}), &running(true), &json!({}));
+        objects.extend(named_deployment("api", &json!({}), &running(true), &json!({})));
+        objects.push(service("api", "10.9.9.9"));
+        objects.push(log_of("web-1", "app", &format!("{line}\n{line}")));
+        assert_eq!(roots(objects), ["dns_lookup_failed Deployment shop/web"]);
+    }
+}
