@@ -10,5 +10,6 @@ mod events;
 mod kubectl;
 mod layering;
 mod llm;
+mod redact;
 mod store;
 mod support;

@@ -19,6 +19,7 @@ use kubertnetes::llm::{Config, ModelConfig, Provider};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
+mod frames;
 mod wellformed;
 
 /// A request as the server got it.
@@ -359,23 +360,23 @@ fn play(answer: &Answer, provider: Provider, number: usize) -> Response {
             response
         }
         Manner::Garbage(body) => plain(200, "text/html", body),
-        Manner::Whole => plain(200, "application/json", &whole(&answer, provider).to_string()),
+        Manner::Whole => plain(200, "application/json", &frames::whole(&answer, provider).to_string()),
         _ => streamed(&answer, provider),
     }
 }
 
 /// The frames, each in two writes, so that no reader gets away with taking a read for a frame.
 fn streamed(answer: &Answer, provider: Provider) -> Response {
-    let (mut frames, end) = match provider {
-        Provider::OpenAi => openai_frames(answer),
-        Provider::Anthropic => anthropic_frames(answer),
+    let (mut sent, end) = match provider {
+        Provider::OpenAi => frames::openai_frames(answer),
+        Provider::Anthropic => frames::anthropic_frames(answer),
     };
     match &answer.manner {
-        Manner::Stream => frames.extend(end),
-        Manner::Failing(error) => frames.push(frame(None, error)),
+        Manner::Stream => sent.extend(end),
+        Manner::Failing(error) => sent.push(frames::frame(None, error)),
         _ => {}
     }
-    let writes: Vec<Bytes> = frames
+    let writes: Vec<Bytes> = sent
         .iter()
         .flat_map(|frame| {
             let (head, tail) = frame.as_bytes().split_at(frame.len() / 2);
@@ -396,141 +397,4 @@ fn streamed(answer: &Answer, provider: Provider) -> Response {
         _ => Body::from_stream(writes),
     };
     Response::builder().header("content-type", "text/event-stream; charset=utf-8").body(body).unwrap()
-}
-
-fn frame(event: Option<&str>, data: &Value) -> String {
-    match event {
-        Some(event) => format!("event: {event}\ndata: {data}\n\n"),
-        None => format!("data: {data}\n\n"),
-    }
-}
-
-/// `text` in about so many pieces, none within a character.
-fn pieces(text: &str, count: usize) -> Vec<String> {
-    let letters: Vec<char> = text.chars().collect();
-    let size = letters.len().div_ceil(count.max(1)).max(1);
-    letters.chunks(size).map(|piece| piece.iter().collect()).collect()
-}
-
-const OPENAI_USAGE: (u64, u64, u64) = (120, 20, 64);
-
-fn openai_usage() -> Value {
-    let (input, output, cached) = OPENAI_USAGE;
-    json!({ "prompt_tokens": input, "completion_tokens": output, "total_tokens": input + output,
-        "prompt_tokens_details": { "cached_tokens": cached } })
-}
-
-fn openai_reason(answer: &Answer) -> &'static str {
-    match (answer.full, answer.calls.is_empty()) {
-        (true, _) => "length",
-        (_, true) => "stop",
-        (_, false) => "tool_calls",
-    }
-}
-
-/// The frames up to the last word, and those that end the reply. Fragments of parallel calls are interleaved.
-fn openai_frames(answer: &Answer) -> (Vec<String>, Vec<String>) {
-    let chunk = |delta: Value, reason: Value| {
-        let choice = json!({ "index": 0, "delta": delta, "finish_reason": reason });
-        frame(
-            None,
-            &json!({ "id": "x", "object": "chat.completion.chunk", "model": "script-1", "choices": [choice] }),
-        )
-    };
-    let mut frames = vec![chunk(json!({ "role": "assistant", "content": null }), Value::Null)];
-    for piece in pieces(&answer.text, answer.pieces) {
-        frames.push(chunk(json!({ "content": piece }), Value::Null));
-    }
-    for (index, (id, tool, _)) in answer.calls.iter().enumerate() {
-        let call = json!({ "index": index, "id": id, "type": "function", "function": { "name": tool, "arguments": "" } });
-        frames.push(chunk(json!({ "tool_calls": [call] }), Value::Null));
-    }
-    let args: Vec<Vec<String>> =
-        answer.calls.iter().map(|(_, _, args)| pieces(args, answer.pieces)).collect();
-    for round in 0..answer.pieces {
-        for (index, args) in args.iter().enumerate() {
-            if let Some(piece) = args.get(round) {
-                let call = json!({ "index": index, "function": { "arguments": piece } });
-                frames.push(chunk(json!({ "tool_calls": [call] }), Value::Null));
-            }
-        }
-    }
-    let usage =
-        json!({ "id": "x", "object": "chat.completion.chunk", "choices": [], "usage": openai_usage() });
-    let end = vec![
-        chunk(json!({}), json!(openai_reason(answer))),
-        frame(None, &usage),
-        "data: [DONE]\n\n".to_owned(),
-    ];
-    (frames, end)
-}
-
-fn anthropic_reason(answer: &Answer) -> &'static str {
-    match (answer.full, answer.calls.is_empty()) {
-        (true, _) => "max_tokens",
-        (_, true) => "end_turn",
-        (_, false) => "tool_use",
-    }
-}
-
-fn anthropic_frames(answer: &Answer) -> (Vec<String>, Vec<String>) {
-    let event = |data: Value| frame(data["type"].as_str(), &data);
-    let usage = json!({ "input_tokens": 16, "cache_creation_input_tokens": 40, "cache_read_input_tokens": 64, "output_tokens": 1 });
-    let message = json!({ "id": "m", "type": "message", "role": "assistant", "content": [], "usage": usage });
-    let mut frames =
-        vec![event(json!({ "type": "message_start", "message": message })), event(json!({ "type": "ping" }))];
-    let mut index = 0;
-    let mut block = |start: Value, deltas: Vec<Value>| {
-        frames.push(event(json!({ "type": "content_block_start", "index": index, "content_block": start })));
-        for delta in deltas {
-            frames.push(event(json!({ "type": "content_block_delta", "index": index, "delta": delta })));
-        }
-        frames.push(event(json!({ "type": "content_block_stop", "index": index })));
-        index += 1;
-    };
-    if !answer.text.is_empty() {
-        let deltas = pieces(&answer.text, answer.pieces).into_iter();
-        let deltas = deltas.map(|piece| json!({ "type": "text_delta", "text": piece })).collect();
-        block(json!({ "type": "text", "text": "" }), deltas);
-    }
-    for (id, tool, args) in &answer.calls {
-        let deltas = pieces(args, answer.pieces).into_iter();
-        let deltas =
-            deltas.map(|piece| json!({ "type": "input_json_delta", "partial_json": piece })).collect();
-        block(json!({ "type": "tool_use", "id": id, "name": tool, "input": {} }), deltas);
-    }
-    let end = vec![
-        event(
-            json!({ "type": "message_delta", "delta": { "stop_reason": anthropic_reason(answer) }, "usage": { "output_tokens": 20 } }),
-        ),
-        event(json!({ "type": "message_stop" })),
-    ];
-    (frames, end)
-}
-
-fn whole(answer: &Answer, provider: Provider) -> Value {
-    match provider {
-        Provider::OpenAi => {
-            let call = |(id, tool, args): &(String, String, String)| json!({ "id": id, "type": "function", "function": { "name": tool, "arguments": args } });
-            let mut message = json!({ "role": "assistant", "content": answer.text });
-            if !answer.calls.is_empty() {
-                message["tool_calls"] = answer.calls.iter().map(call).collect();
-            }
-            let choice = json!({ "index": 0, "message": message, "finish_reason": openai_reason(answer) });
-            json!({ "id": "x", "object": "chat.completion", "choices": [choice], "usage": openai_usage() })
-        }
-        Provider::Anthropic => {
-            let mut content = vec![];
-            if !answer.text.is_empty() {
-                content.push(json!({ "type": "text", "text": answer.text }));
-            }
-            content.extend(answer.calls.iter().map(|(id, tool, args)| {
-                let input: Value = serde_json::from_str(args).unwrap_or_default();
-                json!({ "type": "tool_use", "id": id, "name": tool, "input": input })
-            }));
-            json!({ "id": "m", "type": "message", "role": "assistant", "content": content,
-                "stop_reason": anthropic_reason(answer), "usage": { "input_tokens": 16,
-                "cache_creation_input_tokens": 40, "cache_read_input_tokens": 64, "output_tokens": 20 } })
-        }
-    }
 }
