@@ -190,9 +190,22 @@ fn value_start(bytes: &[u8], end: usize, flag: bool) -> Option<(usize, Separator
             Some((skip(bytes, blank + 1, b" \t"), Separator::Tight))
         }
         b'-' => None,
-        _ if flag && blank > at && quoted.is_none() => Some((blank, Separator::Tight)),
+        _ if flag && blank > at && quoted.is_none() && !goes_on(bytes, blank) => {
+            Some((blank, Separator::Tight))
+        }
         _ => None,
     }
+}
+
+/// Whether a sentence about a flag goes on at `at`, rather than the flag's value standing there.
+fn goes_on(bytes: &[u8], at: usize) -> bool {
+    const WORDS: [&[u8]; 24] = [
+        b"a", b"and", b"are", b"as", b"can", b"cannot", b"flag", b"for", b"from", b"has", b"in", b"is",
+        b"may", b"must", b"not", b"of", b"on", b"option", b"or", b"string", b"the", b"to", b"was", b"with",
+    ];
+    let rest = bytes.get(at..).unwrap_or_default();
+    let length = rest.iter().take(16).take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    rest.get(..length).is_some_and(|word| WORDS.contains(&word))
 }
 
 /// Whether a name begins its line, apart from what YAML puts there.

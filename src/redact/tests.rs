@@ -301,6 +301,7 @@ fn what_is_no_secret_stays() {
         "authentication/authorization: cloud-controller-manager may need RBAC rules",
         "use `--password`, `--token` or `--use-service-account-credentials`, kube-controller-manager asks",
         "  --token string   the token",
+        "--token is not possible: the identity is fixed here",
         "echo \"password: $password\"",
         "--from-file=password=./password.txt --client-key=/path/to/key.pem",
         "password: REDACTED",
