@@ -9,7 +9,26 @@ fn masked(text: &str) -> String {
     mask(text).into_owned()
 }
 
+/// What is given out of `text` when it comes in pieces of `size` letters, and the whole that is told at the end.
+fn streamed(text: &str, size: usize) -> (String, Redacted) {
+    let letters: Vec<char> = text.chars().collect();
+    let mut pieces = Pieces::default();
+    let mut given = String::new();
+    for piece in letters.chunks(size) {
+        given.push_str(&pieces.push(&piece.iter().collect::<String>()));
+    }
+    let (rest, whole) = pieces.finish();
+    given.push_str(&rest);
+    (given, whole)
+}
+
+/// Each text is masked as expected, and the same when it is streamed.
 fn check(cases: &[(&str, &str)]) {
+    for (text, _) in cases {
+        for size in [1, 2, 7, 40] {
+            assert_eq!(streamed(text, size).0, masked(text), "{text:?} in pieces of {size}");
+        }
+    }
     let wrong: Vec<String> = cases
         .iter()
         .filter(|(text, expected)| masked(text) != *expected)
@@ -423,14 +442,7 @@ proptest! {
 
     #[test]
     fn pieces_give_out_the_masked_whole(text in soup(), size in 1_usize..12) {
-        let letters: Vec<char> = text.chars().collect();
-        let mut pieces = Pieces::default();
-        let mut given = String::new();
-        for piece in letters.chunks(size) {
-            given.push_str(&pieces.push(&piece.iter().collect::<String>()));
-        }
-        let (rest, whole) = pieces.finish();
-        given.push_str(&rest);
+        let (given, whole) = streamed(&text, size);
         prop_assert_eq!(&given, whole.as_str());
         prop_assert_eq!(whole.as_str(), masked(&text));
     }
