@@ -159,7 +159,7 @@ pub(super) struct ApiResources {
     pub names_only: bool,
     pub wide: bool,
     pub headers: bool,
-    pub by_kind: bool,
+    pub sort_by: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -63,6 +63,14 @@ pub fn label_selector(selector: &Value) -> String {
     parts.join(",")
 }
 
+/// Whether `owner` made the object and keeps it.
+pub fn is_controlled_by(object: &Value, owner: &Value) -> bool {
+    let owners = object["metadata"]["ownerReferences"].as_array().map(Vec::as_slice).unwrap_or_default();
+    owners
+        .iter()
+        .any(|reference| reference["controller"] == true && reference["uid"] == owner["metadata"]["uid"])
+}
+
 pub fn is_ready(pod: &Value) -> bool {
     condition(pod, "Ready").is_some_and(|condition| condition["status"] == "True")
 }

@@ -9,6 +9,8 @@ use kubertnetes::{
     },
     redact::Redacted,
 };
+use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
+use serde_json::{Map, Value, json};
 use tokio::{net::TcpListener, process::Command};
 
 use crate::support;
@@ -137,6 +139,20 @@ const COMMANDS: &[&str] = &[
     "get pods --field-selector nope=x",
     "get pods -n {ns} --show-managed-fields -o yaml",
     "get --namespace={ns} pods --output=wide --chunk-size=2",
+    "api-versions",
+    "api-resources",
+    "api-resources -o wide --no-headers",
+    "api-resources -o name --namespaced=false",
+    "api-resources --api-group=apps --verbs=list,get",
+    "api-resources --sort-by=kind --categories=all",
+    "api-resources --sort-by=name",
+    "top pods -n {ns}",
+    "top nodes",
+    "rollout status deploy/nope -n {ns}",
+    "rollout status pod/{pod} -n {ns}",
+    "rollout status deploy/{app} -n {ns} --watch=false",
+    "rollout history deploy/{app} -n {ns}",
+    "rollout history pod/{pod} -n {ns}",
     "logs {pod} -n {ns} -c {container} --tail=-1",
     "logs {pod} -n {ns} -c {container} --tail=3",
     "logs {pod} -n {ns} -c {container} --tail=0",
@@ -151,6 +167,30 @@ const COMMANDS: &[&str] = &[
     "logs deploy/nope -n {ns}",
     "logs -l app=nope -n {ns}",
     "logs -l app={app} -n {ns} -c {container} --tail=2 --prefix --timestamps",
+];
+
+/// What is described of each recorded cluster, one object after the other.
+const DESCRIBED: &str = "pods,deploy,rs,sts,ds,svc,jobs,cronjobs,pvc,ingress,hpa,cm";
+
+/// Descriptions of several objects, and of kinds that have no form of their own; `events` in its forms.
+const DESCRIPTIONS: &[&str] = &[
+    "describe pods -n {ns}",
+    "describe deploy,svc -n {ns}",
+    "describe pod nope -n {ns}",
+    "describe pods -n nowhere",
+    "describe node {node}",
+    "describe nodes",
+    "describe secret -n {ns}",
+    "describe lease {node} -n kube-node-lease",
+    "describe pod {pod} -n {ns} --show-events=false",
+    "describe po -l app={app} -n {ns}",
+    "describe foo",
+    "events -n {ns}",
+    "events -A",
+    "events -n {ns} --for pod/{pod}",
+    "events -n {ns} --for pod/{pod} --types=Warning",
+    "events -n {ns} --types=Normal --no-headers",
+    "events -n nowhere",
 ];
 
 /// Faults that leave different things behind, in the numbers of their scenarios; `None` is the practice cluster.
@@ -222,12 +262,21 @@ impl Served {
             ))
             .env("KUBECONFIG", "/dev/null")
             .env("HOME", self.cache.path())
+            .env("TZ", "UTC")
             .stdin(Stdio::null())
             .output()
             .await
             .unwrap();
         let text = |bytes: &[u8]| Redacted::new(String::from_utf8_lossy(bytes));
-        Output { stdout: text(&ran.stdout), stderr: text(&ran.stderr), code: ran.status.code().unwrap_or(-1) }
+        // What its libraries log of watches, which a recorded cluster has none of.
+        let stderr = String::from_utf8_lossy(&ran.stderr);
+        let stderr: String =
+            stderr.split_inclusive('\n').filter(|line| !line.contains("reflector.go:")).collect();
+        Output {
+            stdout: text(&ran.stdout),
+            stderr: Redacted::new(stderr),
+            code: ran.status.code().unwrap_or(-1),
+        }
     }
 }
 
@@ -240,6 +289,62 @@ fn has_kubectl() -> bool {
         support::left_out("kubectl is not installed");
     }
     there
+}
+
+/// `text` without what depends on the time of day: ages, and the columns that are as wide as they are. And without
+/// what versions of kubectl write differently: the names of ports, an optional ConfigMap, the version of kube-proxy,
+/// the container that an event is about.
+fn ageless(text: &str) -> String {
+    let ages =
+        regex::Regex::new(r"(<invalid>|\b(\d+[ydhms])+\b)( \(x(\d+) over (<invalid>|(\d+[ydhms])+)\))?")
+            .unwrap();
+    let ports = regex::Regex::new(r"/(TCP|UDP|SCTP) \([^)]*\)").unwrap();
+    let containers = regex::Regex::new(r"spec\.\w+\{[^}]*\}: ").unwrap();
+    let lines = text.lines().filter(|line| !line.contains("Kube-Proxy Version:")).map(|line| {
+        let keep = line.contains("Liveness:") || line.contains("Readiness:") || line.contains("Startup:");
+        let line = if keep { line.into() } else { ages.replace_all(line, "AGE$4") };
+        let line = containers.replace(&line, "");
+        let line = ports.replace_all(&line, "/$1").into_owned();
+        let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        line.replace("ConfigMapOptional: <nil>", "Optional: false")
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn descriptions_and_events_equal_kubectl_but_for_ages() {
+    if !has_kubectl() {
+        return;
+    }
+    let mut wrong = Vec::new();
+    for number in CLUSTERS {
+        let Some(served) = Served::start(*number).await else { continue };
+        let mut lines: Vec<String> = DESCRIPTIONS.iter().map(|line| served.fill(line)).collect();
+        let names = served.run(&served.fill(&format!("get {DESCRIBED} -n {{ns}} -o name"))).await;
+        assert_eq!(names.code, 0, "{}", names.stderr.as_str());
+        lines.extend(names.stdout.lines().map(|name| served.fill(&format!("describe {name} -n {{ns}}"))));
+        for line in &lines {
+            let (ours, real) = tokio::join!(served.run(line), served.real(line));
+            // Some versions of kubectl read ConfigMaps in no order.
+            let unordered = line.starts_with("events") || line.contains("configmap");
+            // kubectl leaves out the kubelet's events of a node, which carry no id.
+            let until = if line.starts_with("describe node") { "Events:" } else { "\0" };
+            let out = |output: &Output| {
+                let text = ageless(output.stdout.split(until).next().unwrap());
+                if unordered { sorted(&text) } else { with_sorted_events(&text) }
+            };
+            let parts = [
+                difference(&out(&ours), &out(&real)),
+                difference(&ours.stderr, &real.stderr),
+                (ours.code != real.code).then(|| format!("  code: ours {}, real {}", ours.code, real.code)),
+            ];
+            let parts: Vec<String> = parts.into_iter().flatten().collect();
+            if !parts.is_empty() {
+                wrong.push(format!("{} $ kubectl {line}\n{}", served.ours.name(), parts.join("\n")));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 /// The first line in which the two differ.
@@ -255,6 +360,17 @@ fn difference(ours: &str, real: &str) -> Option<String> {
         }
     }
     None
+}
+
+/// kubectl's sorting does not keep the order of events of the same second.
+fn with_sorted_events(text: &str) -> String {
+    let mut blocks = text.split("---- ------ ---- ---- -------\n");
+    let mut out = blocks.next().unwrap_or_default().to_owned();
+    for block in blocks {
+        let (events, rest) = block.split_once("\n\n").unwrap_or((block, ""));
+        out.push_str(&format!("{}\n\n{rest}", sorted(events)));
+    }
+    out
 }
 
 fn sorted(text: &str) -> String {
@@ -293,4 +409,63 @@ async fn get_and_logs_equal_kubectl_byte_for_byte() {
     }
     assert!(compared >= COMMANDS.len());
     assert!(wrong.is_empty(), "{} of {compared} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Texts that are hard to write: made of what means something to YAML, of numbers and times, and long ones.
+fn odd_text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[ :#?,\\[\\]{}'\"\\\\~yn01.e+aB|>&*!%@`-]{0,12}",
+        "[ab \n\t:]{0,16}",
+        "[a-z ]{60,200}",
+        "[a-z:#' ]{70,140}",
+        "[0-9eExXoObB_.:+-]{1,10}",
+        "20[0-9]{2}-[0-9]{1,2}-[0-9]{1,2}([Tt ][0-9]{1,2}:[0-9]{2}:[0-9]{2}(Z|[+]01:00)?)?",
+        "(y|Y|yes|No|TRUE|off|null|~|\\.inf|-\\.Inf|\\.NaN|<<|=|nan|0x1f|0o7|0b1|1_0)",
+        "\\PC{0,12}",
+        "[\u{0}-\u{20}a\u{a0}é]{0,6}",
+    ]
+}
+
+/// Keys stay with what has one order: kubectl's own is none for `2x`, `10` and `1h`.
+#[tokio::test]
+async fn odd_texts_are_written_as_kubectl_writes_them() {
+    if !has_kubectl() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut runner = TestRunner::deterministic();
+    for round in 0..4 {
+        let mut some = |strategy: &BoxedStrategy<String>| strategy.new_tree(&mut runner).unwrap().current();
+        let (text, key) = (odd_text().boxed(), "[A-Za-z]{1,6}([._/-][a-z]{1,4})?[0-9]{0,2}".boxed());
+        let list: Vec<Value> = (0..400).map(|_| some(&text).into()).collect();
+        let map: Map<String, Value> = (0..200).map(|_| (some(&key), some(&text).into())).collect();
+        let odd_keys: Vec<Value> =
+            (0..100).map(|_| json!({some(&text): [some(&text), {"a": some(&text)}]})).collect();
+        let numbers = json!([0, -1, 1.5, 1e21, 1e-7, 123_456_789_012_i64, 12_345_678.5, true, null, {}, []]);
+        let object = json!({
+            "apiVersion": "example.com/v1", "kind": "Odd", "metadata": {"name": "odd", "labels": {"round": round.to_string()}},
+            "list": list, "map": map, "odd": odd_keys, "numbers": numbers, "nested": [[list], [[map]]],
+        });
+        let file = folder.path().join("odd.json");
+        std::fs::write(&file, object.to_string()).unwrap();
+        let client = super::wire::client(move |_| {
+            let answer = super::wire::answer(200, object.to_string());
+            async move { answer }
+        });
+        let ours = super::wire::kubectl(client);
+        for form in ["yaml", "json"] {
+            let label = format!("round={round}");
+            let real = Command::new("kubectl")
+                .args(["label", "--local", "--overwrite", "-o", form, &label, "-f"])
+                .arg(&file)
+                .env("KUBECONFIG", "/dev/null")
+                .output()
+                .await
+                .unwrap();
+            assert!(real.status.success(), "{}", String::from_utf8_lossy(&real.stderr));
+            let real = Redacted::new(String::from_utf8_lossy(&real.stdout));
+            let ours = super::wire::run(&ours, &format!("get pod odd -o {form}")).await;
+            assert_eq!(difference(&ours.stdout, &real), None, "{form} of round {round}");
+        }
+    }
 }

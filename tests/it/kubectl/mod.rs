@@ -1,3 +1,4 @@
 //! Tests of the kubectl dialect.
 
 mod against_kubectl;
+mod wire;

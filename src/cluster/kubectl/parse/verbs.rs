@@ -241,13 +241,10 @@ pub fn api_resources(parsed: &Parsed) -> Read<ApiResources> {
             return Err(Refusal::new(format!("api-resources prints -o wide or -o name, not `{other}`.")));
         }
     };
-    let by_kind = match parsed.value("sort-by") {
-        None | Some("" | "name") => false,
-        Some("kind") => true,
-        Some(other) => {
-            return Err(Refusal::new(format!("api-resources sorts by name or kind, not `{other}`.")));
-        }
-    };
+    let sort_by = parsed.some("sort-by");
+    if let Some(other) = sort_by.as_deref().filter(|by| !["name", "kind"].contains(by)) {
+        return Err(Refusal::new(format!("api-resources sorts by name or kind, not `{other}`.")));
+    }
     Ok(ApiResources {
         group: parsed.value("api-group").map(Into::into),
         namespaced: parsed.switched("namespaced"),
@@ -256,7 +253,7 @@ pub fn api_resources(parsed: &Parsed) -> Read<ApiResources> {
         names_only,
         wide,
         headers: !parsed.on("no-headers"),
-        by_kind,
+        sort_by,
     })
 }
 

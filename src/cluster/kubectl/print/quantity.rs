@@ -31,9 +31,50 @@ pub fn parse(text: &str) -> Option<f64> {
     Some(number * factor)
 }
 
+/// The amount in its canonical form: the largest unit in which it is whole.
+pub fn write(amount: f64, binary: bool) -> String {
+    let whole = |amount: f64| (amount - amount.round()).abs() < 1e-6;
+    if amount == 0.0 {
+        return "0".into();
+    }
+    if !whole(amount) {
+        return format!("{:.0}m", (amount * 1e3).ceil());
+    }
+    let (factor, units) = if binary {
+        (1024.0, ["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"])
+    } else {
+        (1000.0, ["k", "M", "G", "T", "P", "E"])
+    };
+    let mut best = format!("{amount:.0}");
+    let mut scaled = amount;
+    for unit in units {
+        scaled /= factor;
+        if scaled.fract() != 0.0 {
+            break;
+        }
+        best = format!("{scaled:.0}{unit}");
+    }
+    best
+}
+
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{parse, write};
+
+    #[test]
+    fn amounts_are_written_in_their_largest_unit() {
+        for (amount, binary, expected) in [
+            (0.25, false, "250m"),
+            (2.0, false, "2"),
+            (0.0, true, "0"),
+            (178_257_920.0, true, "170Mi"),
+            (1000.0, true, "1000"),
+            (1000.0, false, "1k"),
+            (2_147_483_648.0, true, "2Gi"),
+        ] {
+            assert_eq!(write(amount, binary), expected);
+        }
+    }
 
     #[test]
     fn quantities_have_suffixes() {

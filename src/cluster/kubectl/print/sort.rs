@@ -14,7 +14,10 @@ pub fn sort_by<T>(items: &mut Vec<T>, field: &Template, object: impl Fn(&T) -> &
         keyed.push((key, item));
     }
     let found = keyed.is_empty() || keyed.iter().any(|(key, _)| key.is_some());
-    keyed.sort_by(|(a, _), (b, _)| order(a.as_ref(), b.as_ref()));
+    let texts = || keyed.iter().filter_map(|(key, _)| key.as_ref()?.as_str());
+    // Either all texts are amounts or none is taken for one: a mixture has no order.
+    let amounts = texts().all(|text| quantity::parse(text).is_some());
+    keyed.sort_by(|(a, _), (b, _)| order(a.as_ref(), b.as_ref(), amounts));
     items.extend(keyed.into_iter().map(|(_, item)| item));
     if found {
         return Ok(());
@@ -22,13 +25,12 @@ pub fn sort_by<T>(items: &mut Vec<T>, field: &Template, object: impl Fn(&T) -> &
     Err(format!("couldn't find any field with path {:?} in the list of objects", field.source))
 }
 
-fn order(a: Option<&Value>, b: Option<&Value>) -> Ordering {
+fn order(a: Option<&Value>, b: Option<&Value>, amounts: bool) -> Ordering {
+    let number = |value: &serde_json::Number| value.as_f64().unwrap_or_default();
     match (a, b) {
-        (Some(Value::Number(a)), Some(Value::Number(b))) => {
-            a.as_f64().partial_cmp(&b.as_f64()).unwrap_or(Ordering::Equal)
-        }
+        (Some(Value::Number(a)), Some(Value::Number(b))) => number(a).total_cmp(&number(b)),
         (Some(Value::String(a)), Some(Value::String(b))) => match (quantity::parse(a), quantity::parse(b)) {
-            (Some(a), Some(b)) => a.total_cmp(&b),
+            (Some(a), Some(b)) if amounts => a.total_cmp(&b),
             _ => a.cmp(b),
         },
         (a, b) => rank(a).cmp(&rank(b)),
@@ -38,8 +40,12 @@ fn order(a: Option<&Value>, b: Option<&Value>) -> Ordering {
 /// The order of the unlike.
 fn rank(value: Option<&Value>) -> u8 {
     match value {
-        None | Some(Value::Null) => 0,
-        Some(_) => 1,
+        None => 0,
+        Some(Value::Null) => 1,
+        Some(Value::Bool(_)) => 2,
+        Some(Value::Number(_)) => 3,
+        Some(Value::String(_)) => 4,
+        Some(Value::Array(_) | Value::Object(_)) => 5,
     }
 }
 
@@ -62,6 +68,14 @@ mod tests {
         assert_eq!(sorted(&json!(["b", "a10", "a9"])), [json!("a10"), json!("a9"), json!("b")]);
         assert_eq!(sorted(&json!(["1Gi", "512Mi", "2"])), [json!("2"), json!("512Mi"), json!("1Gi")]);
         assert_eq!(sorted(&json!([2, null, 1])), [json!(null), json!(1), json!(2)]);
+    }
+
+    #[test]
+    fn what_has_no_order_does_not_panic() {
+        let texts = ["512Mi", "1Gi", "1x", "", "9", "10", "9a", "é"];
+        let mut values: Vec<Value> = texts.iter().cycle().take(200).map(|text| json!(text)).collect();
+        values.extend([json!(true), json!(null), json!({}), json!(1.5), json!([])]);
+        assert_eq!(sorted(&Value::Array(values)).len(), 205);
     }
 
     #[test]

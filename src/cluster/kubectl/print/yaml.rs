@@ -11,7 +11,10 @@ use super::{
 /// Where a text may be folded.
 const WIDTH: usize = 80;
 
-/// The longest key that stands before its colon.
+/// What ends a line for YAML.
+const BREAKS: [char; 5] = ['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'];
+
+/// The longest key that stands before its colon, in bytes.
 const LONGEST_KEY: usize = 128;
 
 /// `value` as a YAML document.
@@ -52,25 +55,22 @@ impl Page {
 
     /// `begun`: the first key stands on the current line.
     fn mapping(&mut self, members: &Map<String, Value>, indent: usize, begun: bool) {
-        let mut members: Vec<_> = members.iter().collect();
-        members.sort_by(|(a, _), (b, _)| natural(a, b));
-        for (position, (name, value)) in members.into_iter().enumerate() {
+        for (position, (name, value)) in in_natural_order(members).into_iter().enumerate() {
             if position > 0 || (!begun && !self.out.is_empty()) {
                 self.line(indent);
             }
-            self.key(name, indent);
-            self.put(':');
-            self.value(value, indent);
+            if name.len() <= LONGEST_KEY && !name.contains(BREAKS) {
+                self.write(&Scalar::of_key(name), indent, false);
+                self.put(':');
+                self.value(value, indent);
+            } else {
+                self.text("? ");
+                self.write(&Scalar::of_text(name), indent + 2, true);
+                self.line(indent);
+                self.text(": ");
+                self.inner(value, indent + 2);
+            }
         }
-    }
-
-    fn key(&mut self, name: &str, indent: usize) {
-        if name.len() <= LONGEST_KEY {
-            return self.write(&Scalar::of_key(name), indent, false);
-        }
-        self.text("? ");
-        self.write(&Scalar::of_text(name), indent + 2, true);
-        self.line(indent);
     }
 
     fn value(&mut self, value: &Value, indent: usize) {
@@ -90,11 +90,16 @@ impl Page {
                 self.line(indent);
             }
             self.text("- ");
-            match item {
-                Value::Object(members) if !members.is_empty() => self.mapping(members, indent + 2, true),
-                Value::Array(items) if !items.is_empty() => self.sequence(items, indent + 2, true),
-                scalar => self.scalar(scalar, indent + 2, true),
-            }
+            self.inner(item, indent + 2);
+        }
+    }
+
+    /// What stands beside a mark on the same line.
+    fn inner(&mut self, value: &Value, indent: usize) {
+        match value {
+            Value::Object(members) if !members.is_empty() => self.mapping(members, indent, true),
+            Value::Array(items) if !items.is_empty() => self.sequence(items, indent, true),
+            scalar => self.scalar(scalar, indent, true),
         }
     }
 
@@ -193,6 +198,17 @@ fn yaml_number(number: &serde_json::Number) -> String {
     }
 }
 
+/// The members by [`natural`]. That is no total order for odd enough keys, which the sorting of the standard library
+/// answers with a panic; inserting one by one does not mind.
+fn in_natural_order(members: &Map<String, Value>) -> Vec<(&String, &Value)> {
+    let mut sorted: Vec<(&String, &Value)> = Vec::with_capacity(members.len());
+    for member in members {
+        let (Ok(at) | Err(at)) = sorted.binary_search_by(|(name, _)| natural(name, member.0));
+        sorted.insert(at, member);
+    }
+    sorted
+}
+
 /// Letters after everything else, digits by the number that they make.
 fn natural(a: &str, b: &str) -> std::cmp::Ordering {
     use std::cmp::Ordering;
@@ -253,6 +269,24 @@ mod tests {
         let words = "word ".repeat(20).trim_end().to_owned();
         let folded = format!("k: {}\n  {}\n", "word ".repeat(16).trim_end(), "word ".repeat(4).trim_end());
         assert_eq!(document(&json!({"k": words})), folded);
+    }
+
+    #[test]
+    fn keys_that_do_not_fit_a_line_have_marks_of_their_own() {
+        let long = "k".repeat(129);
+        assert_eq!(
+            document(&json!({"a\nb": [1, 2], long.clone(): {"x": 1, "z": 2}})),
+            format!("? |-\n  a\n  b\n: - 1\n  - 2\n? {long}\n: x: 1\n  z: 2\n")
+        );
+    }
+
+    #[test]
+    fn keys_that_have_no_order_do_not_panic() {
+        let chars: [&'static str; 10] = ["0", "1", "00", "a", "-", "_", "é", ".", "10", "01"];
+        let pairs = chars.into_iter().flat_map(|a| chars.into_iter().map(move |b| format!("{a}{b}")));
+        let keys = pairs.flat_map(|pair| chars.into_iter().map(move |c| format!("{pair}{c}")));
+        let value = keys.map(|key| (key, json!(1))).collect::<serde_json::Map<_, _>>();
+        assert!(document(&value.into()).len() > 1000);
     }
 
     #[test]

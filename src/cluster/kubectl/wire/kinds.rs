@@ -147,11 +147,6 @@ impl Kinds {
         }
         if found.is_empty() { None } else { Some(found) }
     }
-
-    /// The kind of an object, by what it says itself.
-    pub fn of(&self, api_version: &str, kind: &str) -> Option<&Kind> {
-        self.find(|known| known.kind == kind && known.api_version() == api_version)
-    }
 }
 
 fn named(kind: &Kind, name: &str) -> bool {

@@ -82,13 +82,6 @@ impl<'a> Wire<'a> {
             .map_err(|error| Failure::error(format!("{path}: the answer is not JSON: {error}")))
     }
 
-    /// The answer to a GET that is text, e.g. `ok`.
-    pub async fn get_text(&self, path: &str) -> Result<String, Failure> {
-        let answer = self.ask(Method::GET, path, JSON, Vec::new()).await?;
-        let bytes = self.whole(answer.0.into_body(), answer.1).await?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    }
-
     /// The beginning of the answer to a GET, and whether there is more: at most `most` bytes are read of it.
     pub async fn get_beginning(&self, path: &str, most: usize) -> Result<(Vec<u8>, bool), Failure> {
         let (answer, until) = self.ask(Method::GET, path, "application/json, */*", Vec::new()).await?;

@@ -1,0 +1,137 @@
+//! `top`: what pods and nodes use now, where the cluster has a metrics API.
+
+use serde_json::Value;
+
+use super::{
+    Session,
+    command::{Top, Where},
+    output::Draft,
+    pods,
+    print::{
+        quantity,
+        tab::{self, TABLE},
+    },
+    wire::{
+        JSON,
+        failure::Failure,
+        kinds::{Kind, Kinds},
+        lists,
+    },
+};
+
+/// One line: whose it is, and how much.
+struct Usage {
+    names: Vec<String>,
+    /// Cores.
+    cpu: f64,
+    /// Bytes.
+    memory: f64,
+}
+
+impl Usage {
+    fn of(names: Vec<String>, usages: &[&Value]) -> Self {
+        let sum = |key: &str| {
+            let amounts = usages.iter().filter_map(|usage| quantity::parse(usage[key].as_str()?));
+            amounts.sum::<f64>()
+        };
+        Self { names, cpu: sum("cpu"), memory: sum("memory") }
+    }
+}
+
+pub(super) async fn run(session: &Session<'_>, top: &Top) -> Draft {
+    match table(session, top).await {
+        Ok(Some(text)) => Draft::of(text),
+        Ok(None) => {
+            let mut draft = Draft::default();
+            match top.place.namespace(session.default_namespace).filter(|_| !top.nodes) {
+                Some(namespace) => draft.warn(format!("No resources found in {namespace} namespace.")),
+                None => draft.warn("No resources found"),
+            }
+            draft
+        }
+        Err(failure) => failure.into(),
+    }
+}
+
+async fn table(session: &Session<'_>, top: &Top) -> Result<Option<String>, Failure> {
+    let kinds = Kinds::discover(&session.wire).await?;
+    let plural = if top.nodes { "nodes" } else { "pods" };
+    let metrics = kinds.0.iter().find(|kind| kind.group == "metrics.k8s.io" && kind.plural == plural);
+    let Some(metrics) = metrics else { return Err(Failure::error("Metrics API not available")) };
+    let namespace = top.place.namespace(session.default_namespace);
+    let found = match &top.name {
+        Some(name) => vec![session.wire.get(&metrics.object_path(namespace, name), JSON).await?],
+        None => lists::objects(&session.wire, metrics, namespace, &top.filter).await?,
+    };
+    let mut lines: Vec<Usage> = found.iter().flat_map(|object| usages(top, object)).collect();
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    match top.by_memory {
+        Some(true) => lines.sort_by(|a, b| b.memory.total_cmp(&a.memory)),
+        Some(false) => lines.sort_by(|a, b| b.cpu.total_cmp(&a.cpu)),
+        None => lines.sort_by(|a, b| a.names.cmp(&b.names)),
+    }
+    let nodes = if top.nodes { Some(allocatable(session).await?) } else { None };
+    Ok(Some(print(top, &lines, nodes.as_deref())))
+}
+
+fn usages(top: &Top, object: &Value) -> Vec<Usage> {
+    let names = || {
+        let namespace = (top.place == Where::Everywhere && !top.nodes).then(|| pods::namespace(object));
+        namespace.into_iter().chain([pods::name(object)]).collect::<Vec<_>>()
+    };
+    if top.nodes {
+        return vec![Usage::of(names(), &[&object["usage"]])];
+    }
+    let containers = object["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if !top.containers {
+        let usages: Vec<&Value> = containers.iter().map(|container| &container["usage"]).collect();
+        return vec![Usage::of(names(), &usages)];
+    }
+    let of_container = |container: &Value| {
+        let mut names = names();
+        names.push(container["name"].as_str().unwrap_or_default().into());
+        Usage::of(names, &[&container["usage"]])
+    };
+    containers.iter().map(of_container).collect()
+}
+
+/// How much each node has, by name: cores and bytes.
+async fn allocatable(session: &Session<'_>) -> Result<Vec<(String, f64, f64)>, Failure> {
+    let nodes = Kind { version: "v1".into(), plural: "nodes".into(), ..Kind::default() };
+    let nodes = lists::objects(&session.wire, &nodes, None, &super::command::Filter::default()).await?;
+    let amount = |node: &Value, key: &str| {
+        node["status"]["allocatable"][key].as_str().and_then(quantity::parse).unwrap_or(0.0)
+    };
+    Ok(nodes.iter().map(|node| (pods::name(node), amount(node, "cpu"), amount(node, "memory"))).collect())
+}
+
+fn print(top: &Top, lines: &[Usage], nodes: Option<&[(String, f64, f64)]>) -> String {
+    let mut text = String::new();
+    if top.headers {
+        let namespace = if top.place == Where::Everywhere && !top.nodes { "NAMESPACE\t" } else { "" };
+        text.push_str(namespace);
+        text.push_str(match (top.nodes, top.containers) {
+            (true, _) => "NAME\tCPU(cores)\tCPU(%)\tMEMORY(bytes)\tMEMORY(%)\n",
+            (false, true) => "POD\tNAME\tCPU(cores)\tMEMORY(bytes)\n",
+            (false, false) => "NAME\tCPU(cores)\tMEMORY(bytes)\n",
+        });
+    }
+    for line in lines {
+        let (cpu, memory) = ((line.cpu * 1e3).ceil(), (line.memory / f64::from(1 << 20)).floor());
+        let names = line.names.join("\t");
+        match nodes {
+            None => text.push_str(&format!("{names}\t{cpu:.0}m\t{memory:.0}Mi\n")),
+            Some(nodes) => {
+                let node = nodes.iter().find(|(name, ..)| line.names.first() == Some(name));
+                let percent =
+                    |part: f64, whole: f64| if whole == 0.0 { 0.0 } else { (part / whole * 100.0).floor() };
+                let (cores, bytes) = node.map_or((0.0, 0.0), |(_, cores, bytes)| (*cores, *bytes));
+                let (of_cpu, of_memory) = (percent(line.cpu, cores), percent(line.memory, bytes));
+                text.push_str(&format!("{names}\t{cpu:.0}m\t{of_cpu:.0}%\t{memory:.0}Mi\t{of_memory:.0}%\n"));
+            }
+        }
+    }
+    tab::align(&text, TABLE)
+}
