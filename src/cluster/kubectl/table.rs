@@ -12,6 +12,7 @@ use super::{
         sort,
         tab::{self, TABLE},
     },
+    secret,
     wire::kinds::Kind,
 };
 
@@ -43,7 +44,10 @@ impl Table {
     /// Reads what the server sent; objects where it has no tables become rows of names and ages.
     pub fn read(answer: Value, now: Timestamp) -> Result<Self, String> {
         if answer["kind"] == "Table" {
-            return serde_json::from_value(answer).map_err(|error| error.to_string());
+            let mut table: Self = serde_json::from_value(answer).map_err(|error| error.to_string())?;
+            // Sorting looks into the objects, and an order can tell of a value too.
+            table.rows.iter_mut().for_each(|row| secret::mask(&mut row.object));
+            return Ok(table);
         }
         let objects = match answer.get("items") {
             Some(_) => super::wire::lists::items(answer),

@@ -386,7 +386,8 @@ async fn get_and_logs_equal_kubectl_byte_for_byte() {
     }
     let mut wrong = Vec::new();
     let mut compared = 0;
-    for number in CLUSTERS {
+    // Four of them: starting kubectl a thousand times takes minutes.
+    for number in CLUSTERS.iter().step_by(2).take(4) {
         let Some(served) = Served::start(*number).await else { continue };
         for line in COMMANDS {
             let line = served.fill(line);

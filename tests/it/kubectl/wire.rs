@@ -12,7 +12,7 @@ use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Full};
 use kube::{Client, client::Body};
 use kubertnetes::cluster::kubectl::{Kubectl, Limits, Output, parse};
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::RngSeed};
 use serde_json::{Value, json};
 
 use crate::support;
@@ -413,6 +413,14 @@ fn word() -> impl Strategy<Value = String> {
     ]
 }
 
+/// What a path asks for of an object: `exec` and `proxy` do more than read, though they are asked for with GET.
+fn subresource(path: &str) -> Option<&str> {
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    let version = if parts.first() == Some(&"apis") { 3 } else { 2 };
+    let namespaced = parts.get(version) == Some(&"namespaces") && parts.len() > version + 2;
+    parts.get(version + if namespaced { 4 } else { 2 }).copied()
+}
+
 #[test]
 fn no_command_asks_for_anything_but_reading() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -449,7 +457,12 @@ fn no_command_asks_for_anything_but_reading() {
         "version",
         "",
     ]);
-    let config = ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() };
+    let config = ProptestConfig {
+        cases: 2000,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(7),
+        ..ProptestConfig::default()
+    };
     let ran = std::cell::Cell::new(0);
     proptest!(config, |(verb in verbs, words in proptest::collection::vec(word(), 0..5))| {
         if let Ok(command) = parse(&format!("{verb} {}", words.join(" "))) {
@@ -458,7 +471,8 @@ fn no_command_asks_for_anything_but_reading() {
             for (method, path) in seen.lock().unwrap().drain(..) {
                 let reads = method == Method::GET && (path.starts_with("/api") || path == "/version");
                 prop_assert!(reads || (method == Method::POST && reviews.contains(&path.as_str())), "{method} {path}");
-                prop_assert!(!path.contains("/exec") && !path.contains("/proxy") && !path.contains("/attach"), "{path}");
+                let part = subresource(&path);
+                prop_assert!(matches!(part, None | Some("log" | "status" | "scale" | "resize")), "{path}");
             }
         }
     });

@@ -1,6 +1,6 @@
 //! Literal cases of the module beside it.
 
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::RngSeed};
 
 use super::{
     super::command::{Command, Filter, Form, Get, Since, Source, Subject, Verb, Where},
@@ -252,6 +252,8 @@ fn what_makes_no_sense_is_refused_with_what_does() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, rng_seed: RngSeed::Fixed(7), ..ProptestConfig::default() })]
+
     #[test]
     fn nothing_panics(line in "\\PC*") {
         let _ = parse(&line);
