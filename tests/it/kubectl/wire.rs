@@ -233,7 +233,7 @@ async fn values_of_secrets_are_never_shown() {
         "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
         "metadata": {"name": "db", "namespace": "default", "annotations":
             {"kubectl.kubernetes.io/last-applied-configuration": "{\"stringData\":{\"password\":\"hunter2\"}}"}},
-        "data": {"password": "aHVudGVyMg=="},
+        "data": {"password": "aHVudGVyMg==", "payload": "aHVudGVyMg=="},
     });
     let client = client(move |uri| {
         let secret = secret.clone();
@@ -275,8 +275,8 @@ async fn values_of_secrets_are_never_shown() {
         }
     }
     let described = run(&kubectl, "describe secret db").await;
-    assert!(described.stdout.contains("password:  7 bytes"), "{}", described.stdout.as_str());
-    assert!(run(&kubectl, "get secret db -o yaml").await.stdout.contains("password: '***'"));
+    assert!(described.stdout.contains("payload:   7 bytes"), "{}", described.stdout.as_str());
+    assert!(run(&kubectl, "get secret db -o yaml").await.stdout.contains("payload: '***'"));
 }
 
 #[tokio::test]
