@@ -3,6 +3,7 @@
 
 mod analyzers;
 mod cluster;
+mod config;
 mod conversation;
 mod discord;
 mod discord_standin;
