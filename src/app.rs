@@ -201,15 +201,22 @@ impl Names for ClusterNames {
             (name.kind == kind || (kind.is_empty() && WORKLOADS.contains(&name.kind.as_str())))
                 && namespace.is_none_or(|namespace| name.namespace.as_deref() == Some(namespace))
         };
+        if kind.is_empty() {
+            // Of several kinds, the choice has to say which.
+            let named: Vec<String> =
+                names.iter().filter(fits).map(|n| format!("{}/{}", n.kind, n.name)).collect();
+            return best(named.iter().map(String::as_str), typed, most);
+        }
         best(names.iter().filter(fits).map(|name| name.name.as_str()), typed, most)
     }
 }
 
-/// Names that begin with what was typed, then those that contain it.
+/// Names that begin with what was typed (after their kind, if they carry one), then those that contain it.
 fn best<'a>(names: impl Iterator<Item = &'a str>, typed: &str, most: usize) -> Vec<String> {
     let typed = typed.trim().to_lowercase();
-    let mut hits: Vec<&str> = names.filter(|name| name.contains(&typed)).collect();
-    hits.sort_by_key(|name| (!name.starts_with(&typed), *name));
+    let begins = |name: &str| name.rsplit('/').next().is_some_and(|name| name.starts_with(&typed));
+    let mut hits: Vec<&str> = names.filter(|name| name.to_lowercase().contains(&typed)).collect();
+    hits.sort_by_key(|name| (!begins(name), *name));
     hits.dedup();
     hits.into_iter().take(most).map(str::to_owned).collect()
 }
@@ -224,5 +231,8 @@ mod tests {
         assert_eq!(best(names.into_iter(), "web", 25), ["web-1", "web-2", "my-web"]);
         assert_eq!(best(names.into_iter(), "", 2), ["api", "my-web"]);
         assert_eq!(best(names.into_iter(), "WEB-1 ", 25), ["web-1"]);
+        let kinds = ["Deployment/my-web", "Job/web", "DaemonSet/api"];
+        assert_eq!(best(kinds.into_iter(), "web", 25), ["Job/web", "Deployment/my-web"]);
+        assert_eq!(best(kinds.into_iter(), "daemonset/a", 25), ["DaemonSet/api"]);
     }
 }

@@ -229,30 +229,73 @@ fn with_ids_of_their_own(mut calls: Vec<ToolCall>, log: &[Entry], read_to: i64) 
     calls
 }
 
-/// The first and last part of an output that is longer than `most` bytes, with what is left out said between them.
+/// The first and last lines of an output that is longer than `most` bytes, with what is left out said between them.
 fn cut(output: &Redacted, most: usize) -> Option<Redacted> {
     if output.len() <= most {
         return None;
     }
     let lines: Vec<&str> = output.lines().collect();
-    let (mut head, mut tail) = (0, lines.len());
-    let mut room = most;
+    let (mut head, mut tail, mut room) = (0, lines.len(), most);
     // The end of a log says more than its beginning: two lines of it for each one of that.
     while head < tail {
         let from_head = head * 2 < lines.len() - tail;
-        let next = if from_head { lines.get(head) } else { lines.get(tail - 1) };
-        let length = next.map_or(0, |line| line.len() + 1);
+        let length = lines.get(if from_head { head } else { tail - 1 }).map_or(0, |line| line.len() + 1);
         if length > room {
             break;
         }
         room -= length;
         if from_head { head += 1 } else { tail -= 1 }
     }
-    let left_out = tail - head;
     let first = lines.get(..head).unwrap_or_default().join("\n");
     let last = lines.get(tail..).unwrap_or_default().join("\n");
-    Some(Redacted::new(format!(
-        "{first}\n… {left_out} of {} lines left out here; ask for less, e.g. with --tail, -l or --field-selector …\n{last}",
-        lines.len()
-    )))
+    let left_out = format!(
+        "… {} of {} lines ({} bytes in all) left out here; ask for less, e.g. with --tail, -l or --field-selector …",
+        tail - head,
+        lines.len(),
+        output.len()
+    );
+    // Lines that are longer than the room: their beginning is better than nothing.
+    let begun: String =
+        if first.is_empty() && last.is_empty() { output.chars().take(most / 4).collect() } else { first };
+    Some(Redacted::new(format!("{begun}\n{left_out}\n{last}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{event::CallId, redact::RedactedJson};
+
+    #[test]
+    fn what_is_cut_says_so_and_keeps_both_ends() {
+        let lines: Vec<String> = (0..1000).map(|n| format!("line {n}")).collect();
+        let output = Redacted::new(lines.join("\n"));
+        assert_eq!(cut(&output, output.len()), None);
+        let cut = cut(&output, 300).unwrap();
+        assert!(cut.len() < 500, "{}", cut.len());
+        assert!(cut.starts_with("line 0\n") && cut.ends_with("line 999"), "{cut}");
+        assert!(cut.contains("of 1000 lines"), "{cut}");
+    }
+
+    #[test]
+    fn one_endless_line_is_cut_too() {
+        let cut = cut(&Redacted::new("ab ".repeat(10_000)), 300).unwrap();
+        assert!(cut.len() < 300 && cut.starts_with("ab ab") && cut.contains("left out"), "{cut}");
+    }
+
+    #[test]
+    fn an_id_names_one_call_of_the_log() {
+        let call =
+            |id: &str| ToolCall { id: CallId(id.into()), tool: "t".into(), args: RedactedJson::default() };
+        let replied = Event::ModelReplied {
+            read_to: 1,
+            text: Redacted::default(),
+            calls: vec![call("call_0")],
+            usage: crate::event::Usage::default(),
+        };
+        let log = [Entry { seq: 2, at_ms: 0, event: replied }];
+        let calls = with_ids_of_their_own(vec![call("call_0"), call("call_1"), call("call_1")], &log, 7);
+        let ids: BTreeSet<&str> = calls.iter().map(|call| call.id.0.as_str()).collect();
+        assert_eq!(ids.len(), 3);
+        assert!(ids.contains("call_1") && !ids.contains("call_0"), "{ids:?}");
+    }
 }

@@ -206,3 +206,107 @@ fn has_word(text: &str, word: &str) -> bool {
 fn squeeze(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{event::Look, finding::FindingId, redact::RedactedJson};
+
+    fn log() -> Vec<Entry> {
+        let finding = Finding {
+            id: FindingId("f1".into()),
+            code: "image_tag_not_found".into(),
+            severity: Severity::Warning,
+            confidence: Confidence::Certain,
+            resource: Resource::namespaced("Deployment", "shop", "web"),
+            container: Some("app".into()),
+            seen_on: vec![],
+            summary: Redacted::new("The tag `v2` does not exist."),
+            evidence: vec![Evidence::new("event", "manifest for web:v2 not found")],
+            fix: Some(Fix {
+                summary: Redacted::new("Use v1."),
+                command: Redacted::new("kubectl x"),
+                risk: None,
+            }),
+            because_of: vec![],
+        };
+        let returned = Event::ToolReturned {
+            call: CallId("c1".into()),
+            ok: true,
+            output: Redacted::new("NAME    READY\nweb-1   0/1\n"),
+            gist: Redacted::new("pods in `shop`: 1"),
+            artifact: None,
+            took_ms: 0,
+        };
+        [Event::ClusterScanned { look: Look::default(), findings: vec![finding] }, returned]
+            .into_iter()
+            .enumerate()
+            .map(|(n, event)| Entry { seq: i64::try_from(n).unwrap() + 1, at_ms: 0, event })
+            .collect()
+    }
+
+    fn report(cause: &Value) -> Result<Diagnosis, String> {
+        let args = RedactedJson::new(json!({"summary": "`web` is down.", "causes": [cause]}));
+        check(&ToolCall { id: CallId("c9".into()), tool: "report".into(), args }, &log())
+    }
+
+    fn refused(cause: &Value, expect: &str) {
+        let why = report(cause).unwrap_err();
+        assert!(why.contains(expect), "{why}");
+    }
+
+    #[test]
+    fn a_sound_report_takes_over_what_the_finding_knows() {
+        let cause = report(&json!({
+            "resource": "Deployment/shop/web", "summary": "Wrong tag.", "rests_on": ["f1", "c1"], "quotes": ["web-1 0/1"]
+        }))
+        .unwrap()
+        .causes
+        .remove(0);
+        assert_eq!((cause.code.as_str(), cause.severity), ("image_tag_not_found", Severity::Warning));
+        assert_eq!(cause.container.as_deref(), Some("app"));
+        assert_eq!(
+            cause.evidence,
+            [
+                Evidence::new("pods in `shop`", "web-1 0/1"),
+                Evidence::new("event", "manifest for web:v2 not found")
+            ]
+        );
+        assert_eq!(cause.fix.unwrap().command.as_str(), "kubectl x");
+    }
+
+    #[test]
+    fn what_was_not_seen_cited_or_read_is_refused() {
+        refused(
+            &json!({"resource": "Deployment/shop/api", "summary": "s", "rests_on": ["f1"]}),
+            "Nothing in this conversation shows",
+        );
+        refused(
+            &json!({"resource": "Deployment/shop/we", "summary": "s", "rests_on": ["f1"]}),
+            "Nothing in this conversation shows",
+        );
+        refused(
+            &json!({"resource": "Deployment/shop/web", "summary": "s", "rests_on": ["f7"]}),
+            "`f7` is neither a finding nor",
+        );
+        refused(
+            &json!({"resource": "Deployment/shop/web", "summary": "s", "rests_on": []}),
+            "rests on nothing",
+        );
+        refused(
+            &json!({"resource": "Deployment/shop/web", "summary": "s", "rests_on": ["f1"], "quotes": ["made up"]}),
+            "in no finding and no output",
+        );
+        refused(&json!({"resource": "web", "summary": "s", "rests_on": ["f1"]}), "names no object");
+        refused(
+            &json!({"resource": "Deployment/shop/web", "summary": "s", "rests_on": ["f1"], "fix_command": "kubectl set image <NAME>"}),
+            "placeholder",
+        );
+        refused(
+            &json!({"resource": "Deployment/shop/web", "summary": "s", "rests_on": ["f1"], "certainty": 1}),
+            "schema",
+        );
+    }
+}

@@ -67,8 +67,8 @@ async fn stopped_between_every_post_and_its_record_the_world_ends_identical() {
             assert_eq!(world.print(&conversation).await, expect, "{place}");
             cuts += usize::from(was_cut);
         }
-        // Opening, creating the progress, creating the answer, editing the progress: at least these.
-        assert!(cuts >= 8, "{}: only {cuts} points were tried", fresh.kind);
+        // Opening, creating the progress and creating the answer, each twice; edits as the turn's speed has it.
+        assert!(cuts >= 6, "{}: only {cuts} points were tried", fresh.kind);
     }
 }
 
@@ -194,5 +194,80 @@ async fn delivering_again_touches_nothing() {
         world.store.ask("deliver", &kubertnetes::store::Lane::Deliver(conversation.clone())).await.unwrap();
         world.settle(&conversation).await;
         assert_eq!(world.platform.operations(), before);
+    }
+}
+
+/// Invariant 8: what a person or a cluster lets slip is neither stored nor sent nor posted.
+#[tokio::test]
+async fn nothing_unredacted_is_appended_sent_or_posted() {
+    const SECRET: &str = "ghp_16C7e42F292c6912E7710c838347Ae178B4a";
+    let clock = Clock::standing(1_000_000);
+    for fresh in fresh(&clock).await {
+        let world = World::new(&fresh.store, &clock, "origin");
+        world.eyes_see(&format!("env GITHUB_TOKEN={SECRET}"));
+        let conversation = world.ana_says("1", &format!("why is web down? my token is {SECRET}")).await;
+        world.settle(&conversation).await;
+        let print = world.print(&conversation).await;
+        assert!(print.contains("why is web down?") && print.contains("GITHUB_TOKEN"), "{print}");
+        assert!(!print.contains(SECRET), "{print}");
+        let prompts = format!("{:?}", world.model.prompts.lock().unwrap());
+        assert!(!prompts.contains(SECRET));
+        if fresh.kind == "sqlite" {
+            let file = std::fs::read(fresh.file().unwrap()).unwrap();
+            let wal = std::fs::read(fresh.file().unwrap().with_extension("db-wal")).unwrap_or_default();
+            for bytes in [file, wal] {
+                assert!(!bytes.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()));
+            }
+        }
+    }
+}
+
+/// Invariant 9: a prompt carries a part of a long output, says so, and the whole is kept.
+#[tokio::test]
+async fn a_long_output_is_cut_in_the_prompt_and_kept_whole() {
+    let clock = Clock::standing(1_000_000);
+    for fresh in fresh(&clock).await {
+        let world = World::new(&fresh.store, &clock, "origin");
+        let long = "a line of a log\n".repeat(5_000);
+        world.eyes_see(&long);
+        let conversation = world.ana_says("1", QUESTION).await;
+        world.settle(&conversation).await;
+        let log = world.store.log(&conversation, 0).await.unwrap();
+        let (output, artifact) = log
+            .iter()
+            .find_map(|entry| match &entry.event {
+                Event::ToolReturned { ok: true, output, artifact, .. } => {
+                    Some((output.clone(), artifact.clone()))
+                }
+                _ => None,
+            })
+            .unwrap();
+        assert!(output.len() < 13_000 && output.contains("left out here"), "{}", output.len());
+        let whole = world.store.artifact(&conversation, &artifact.unwrap()).await.unwrap().unwrap();
+        assert!(whole.contains(long.trim_end()));
+        for prompt in world.model.prompts.lock().unwrap().iter() {
+            for message in &prompt.messages {
+                assert!(format!("{message:?}").len() < 16_000);
+            }
+        }
+    }
+}
+
+/// A turn that gets nowhere does not go on for ever: the person is told.
+#[tokio::test]
+async fn a_turn_that_fails_again_and_again_says_so() {
+    let clock = Clock::standing(1_000_000);
+    for fresh in fresh(&clock).await {
+        let world = World::new(&fresh.store, &clock, "origin");
+        world.model.unavailable.store(true, Ordering::SeqCst);
+        let conversation = world.ana_says("1", QUESTION).await;
+        world.settle(&conversation).await;
+        let last = world.platform.posts().last().cloned().unwrap();
+        assert!(last.contains("is unavailable: overloaded") && last.contains("What I know so far"), "{last}");
+        // And it is not stuck.
+        world.model.unavailable.store(false, Ordering::SeqCst);
+        world.ana_says("2", "and now?").await;
+        world.settle(&conversation).await;
+        assert!(world.platform.posts().last().unwrap().contains("because of its tag"));
     }
 }

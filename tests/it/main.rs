@@ -12,5 +12,6 @@ mod kubectl;
 mod layering;
 mod llm;
 mod redact;
+mod render;
 mod store;
 mod support;

@@ -13,7 +13,14 @@ pub struct Fresh {
     pub store: Store,
     /// Opens the same database once more, as another process would.
     pub url: String,
-    _folder: Option<tempfile::TempDir>,
+    folder: Option<tempfile::TempDir>,
+}
+
+impl Fresh {
+    /// The file that it is in, if it is in one.
+    pub fn file(&self) -> Option<std::path::PathBuf> {
+        self.folder.as_ref().map(|folder| folder.path().join("test.db"))
+    }
 }
 
 /// One store of each kind that there is, with `clock`.
@@ -37,7 +44,7 @@ pub async fn fresh_sqlite(clock: &Clock) -> Fresh {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", folder.path().join("test.db").display());
     let store = Store::connect(&url, 2, clock.clone()).await.unwrap();
-    Fresh { kind: "sqlite", store, url, _folder: Some(folder) }
+    Fresh { kind: "sqlite", store, url, folder: Some(folder) }
 }
 
 async fn fresh_postgres(server: &str, clock: &Clock) -> Fresh {
@@ -48,5 +55,5 @@ async fn fresh_postgres(server: &str, clock: &Clock) -> Fresh {
     admin.close().await.unwrap();
     let url = format!("{server}/{name}");
     let store = Store::connect(&url, 3, clock.clone()).await.unwrap();
-    Fresh { kind: "postgres", store, url, _folder: None }
+    Fresh { kind: "postgres", store, url, folder: None }
 }

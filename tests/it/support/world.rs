@@ -34,6 +34,7 @@ pub struct World {
     pub clock: Clock,
     pub platform: Arc<Recorder>,
     pub model: Arc<Scripted>,
+    eyes: Arc<SameEyes>,
     origin: String,
     turns: Worker,
     deliveries: Worker,
@@ -44,10 +45,11 @@ impl World {
     pub fn new(store: &Store, clock: &Clock, origin: &str) -> Self {
         let platform = Arc::new(Recorder::default());
         let model = Arc::new(Scripted::default());
+        let eyes = Arc::new(SameEyes::default());
         let agent = Agent {
             store: store.clone(),
             model: model.clone(),
-            eyes: Arc::new(SameEyes),
+            eyes: eyes.clone(),
             live: Arc::new(()),
             config: Config::default(),
         };
@@ -65,10 +67,16 @@ impl World {
             clock: clock.clone(),
             platform,
             model,
+            eyes,
             origin: origin.into(),
             turns,
             deliveries,
         }
+    }
+
+    /// What every look shows besides.
+    pub fn eyes_see(&self, text: &str) {
+        *self.eyes.besides.lock().unwrap() = text.to_owned();
     }
 
     /// Ana says something in the channel, by a message that begins the conversation or in its thread.
@@ -155,7 +163,10 @@ pub fn said(message: &str, text: &str) -> Incoming {
 }
 
 /// Sees one fault, and carries out any call of `look`.
-struct SameEyes;
+#[derive(Default)]
+struct SameEyes {
+    besides: Mutex<String>,
+}
 
 #[async_trait]
 impl Eyes for SameEyes {
@@ -180,7 +191,7 @@ impl Eyes for SameEyes {
     async fn call(&self, call: &ToolCall) -> Answer {
         tokio::task::yield_now().await;
         if call.tool == "look" {
-            let output = Redacted::new(format!("output of {}", call.id));
+            let output = Redacted::new(format!("output of {} {}", call.id, self.besides.lock().unwrap()));
             Answer { ok: true, output, gist: Redacted::new("looked") }
         } else {
             Answer::refused("there is no such tool")
@@ -196,6 +207,8 @@ impl Eyes for SameEyes {
 /// calls (one of a tool that does not exist), one more, then the report. A follow-up is answered in words.
 #[derive(Default)]
 pub struct Scripted {
+    /// Whether it is overloaded.
+    pub unavailable: std::sync::atomic::AtomicBool,
     pub prompts: Mutex<Vec<Prompt>>,
 }
 
@@ -208,6 +221,10 @@ impl Model for Scripted {
     async fn complete(&self, prompt: &Prompt, _: &dyn Live) -> Result<Reply, ModelError> {
         tokio::task::yield_now().await;
         check_prompt(prompt);
+        if self.unavailable.load(Ordering::SeqCst) {
+            let reason = Redacted::new("overloaded");
+            return Err(ModelError::Unavailable { model: "scripted".into(), reason, retry_after: None });
+        }
         self.prompts.lock().unwrap().push(prompt.clone());
         let call = |id: &str, tool: &str, args| ToolCall {
             id: CallId(id.into()),
