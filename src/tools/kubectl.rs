@@ -39,7 +39,8 @@ impl Tool for Kubectl {
         if text.is_empty() {
             text.push_str("(no output)");
         }
-        let gist = format!("`{}`", args.command);
+        let looking = kubectl::looking(&command, lent.cluster.default_namespace());
+        let gist = format!("{looking}: {}", kubectl::gist(&command, &output));
         Answer { ok: output.code == 0, output: Redacted::new(text), gist: Redacted::new(gist) }
     }
 }
