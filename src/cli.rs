@@ -280,7 +280,8 @@ fn scan_text(findings: &[Finding], unread: &[crate::redact::Redacted]) -> String
         }
     }
     if findings.is_empty() {
-        lines.push("Nothing wrong was found.".into());
+        let limit = if unread.is_empty() { "" } else { " in what could be read" };
+        lines.push(format!("Nothing wrong was found{limit}."));
     }
     lines.extend(unread.iter().map(|what| format!("Not read: {what}")));
     lines.join("\n")

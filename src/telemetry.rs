@@ -1,5 +1,7 @@
 //! Logs for the operator, to stderr only. Knows nothing of what is logged.
 
+use std::io::IsTerminal;
+
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;
 
@@ -41,7 +43,10 @@ pub fn start(config: &Config, fallback: &str) -> Result<(), String> {
     let filter = EnvFilter::try_new(&filter).map_err(|e| {
         format!("log.filter `{filter}` cannot be read: {e}; write e.g. `info` or `kubertnetes=debug`")
     })?;
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     // A second start, as tests do, changes nothing.
     let _ = match config.format {
         Format::Text => logs.with_target(false).try_init(),

@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 
-use super::scope::{Question, aim};
+use k8s_openapi::api::core::v1::Pod;
+
+use super::scope::{Question, aim, asks_for_what_is_served};
 use crate::{
     analyzers,
     cluster::{
@@ -12,7 +14,7 @@ use crate::{
         state::{Scope, State},
     },
     event::{Look, ToolCall},
-    finding::Finding,
+    finding::{Finding, Resource},
     llm::ToolSpec,
     redact::Redacted,
     tools::{Answer, Lent, Toolbox},
@@ -54,10 +56,15 @@ impl Eyes for ClusterEyes {
         let scope = Scope { namespaces: aim.namespaces.clone() };
         let state = cluster.look(&scope).await.map_err(|e| Redacted::new(e.to_string()))?;
         let findings = analyzers::analyze(&state);
+        let about = if aim.about.is_empty() && asks_for_what_is_served(&question.texts) {
+            served_and_faulty(&state, &findings)
+        } else {
+            aim.about
+        };
         let look = Look {
             cluster: Redacted::new(cluster.name()),
             namespaces: aim.namespaces,
-            about: aim.about,
+            about,
             read: counts(&state),
             unread: state.unread.clone(),
             took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -72,6 +79,25 @@ impl Eyes for ClusterEyes {
     fn specs(&self) -> Vec<ToolSpec> {
         self.toolbox.specs()
     }
+}
+
+/// The pods behind Services that a fault is seen on: what somebody means who names nothing and asks for a page.
+fn served_and_faulty(state: &State, findings: &[Finding]) -> Vec<Resource> {
+    let behind_service = |pod: &&Pod| {
+        let labels = pod.metadata.labels.as_ref();
+        state.services.iter().filter(|s| s.metadata.namespace == pod.metadata.namespace).any(|service| {
+            let selector = service.spec.as_ref().and_then(|spec| spec.selector.as_ref());
+            selector.is_some_and(|selector| {
+                !selector.is_empty()
+                    && selector.iter().all(|(key, value)| labels.and_then(|l| l.get(key)) == Some(value))
+            })
+        })
+    };
+    let pods = state.pods.iter().filter(behind_service);
+    let named = pods.filter_map(|pod| {
+        Some(Resource::namespaced("Pod", pod.metadata.namespace.as_deref()?, pod.metadata.name.as_deref()?))
+    });
+    named.filter(|pod| findings.iter().any(|finding| finding.seen_on.contains(pod))).collect()
 }
 
 /// What was read, as `12 Pods`.

@@ -46,6 +46,27 @@ pub fn aim(question: &Question, names: &[Resource]) -> Aim {
     Aim { about, namespaces }
 }
 
+/// Whether the words speak of something that people reach over the network.
+pub fn asks_for_what_is_served(texts: &[Redacted]) -> bool {
+    const SERVED: [&str; 14] = [
+        "page",
+        "site",
+        "website",
+        "web",
+        "served",
+        "serve",
+        "serves",
+        "url",
+        "http",
+        "https",
+        "browser",
+        "reach",
+        "reachable",
+        "endpoint",
+    ];
+    texts.iter().any(|text| words(text).iter().any(|word| SERVED.contains(&word.as_str())))
+}
+
 fn namespaces_of(about: &[Resource]) -> Vec<String> {
     let names: BTreeSet<&String> = about
         .iter()
@@ -191,6 +212,14 @@ mod tests {
         ] {
             assert_eq!(about(text), expect, "{text}");
         }
+    }
+
+    #[test]
+    fn a_page_is_something_that_is_served() {
+        let asks = |text: &str| asks_for_what_is_served(&[Redacted::new(text)]);
+        assert!(asks("Why is the application served by my pod not working?"));
+        assert!(asks("the Page is down!"));
+        assert!(!asks("why does the worker crash?"));
     }
 
     #[test]

@@ -274,7 +274,8 @@ fn cause_text(cause: &Cause, number: Option<usize>, summary: &str) -> String {
     let container =
         cause.container.as_ref().map(|c| format!(", container {}", inline(c))).unwrap_or_default();
     text.push_str(&format!("**{number}{object}{container}**\n"));
-    if *cause.summary != *summary {
+    // The headline has said it already.
+    if summary.is_empty() || !summary.starts_with(cause.summary.as_str()) {
         text.push_str(&format!("{}\n", prose(&cause.summary)));
     }
     for evidence in &cause.evidence {
