@@ -93,6 +93,7 @@ impl<'a> Known<'a> {
             code: main.map_or_else(|| "reported".to_owned(), |finding| finding.code.clone()),
             severity: main.map_or(Severity::Critical, |finding| finding.severity),
             summary: Redacted::new(args.summary.trim()),
+            effects: args.effects.iter().map(|effect| Redacted::new(effect.trim())).collect(),
             evidence,
             fix: fix(args)?.or_else(|| main.and_then(|finding| finding.fix.clone())),
             rests_on,

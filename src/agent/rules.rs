@@ -22,6 +22,8 @@ pub const NAME: &str = "rules";
 /// Faults that one answer names, of those asked about and of the others.
 const MOST_ASKED: usize = 6;
 const MOST_UNASKED: usize = 3;
+/// Effects that are named with a fault.
+const MOST_EFFECTS: usize = 3;
 /// Faults whose evidence is looked at once more.
 const MOST_LOOKS: usize = 3;
 
@@ -176,9 +178,13 @@ impl<'a> Turn<'a> {
             push_new(&mut commands, look_at(finding));
         }
         if commands.is_empty() {
+            for object in self.look.about.iter().filter(|object| object.namespace.is_some()).take(MOST_LOOKS)
+            {
+                push_new(&mut commands, show(object));
+            }
             let place = self.look.about.first().map_or_else(|| "-A".to_owned(), where_is);
-            commands.push(format!("get pods {place}"));
-            commands.push(format!("events {place} --types=Warning"));
+            push_new(&mut commands, format!("get pods {place}"));
+            push_new(&mut commands, format!("events {place} --types=Warning"));
         }
         commands.into_iter().map(|command| ("kubectl", json!({ "command": command }))).collect()
     }
@@ -186,15 +192,15 @@ impl<'a> Turn<'a> {
     fn report(&self) -> Value {
         let cause = |finding: &Finding, unasked: bool| {
             let looked = look_at(finding);
-            let calls = self.calls.iter().filter(|(call, ok, _)| {
-                *ok && call.args.get("command").and_then(Value::as_str) == Some(looked.as_str())
-            });
+            let calls =
+                self.calls.iter().filter(|(call, ok, _)| *ok && command_of(call) == Some(looked.as_str()));
             let mut rests_on = vec![finding.id.0.clone()];
             rests_on.extend(calls.map(|(call, ..)| call.id.0.clone()));
             json!({
                 "resource": slashed(&finding.resource),
                 "container": finding.container,
                 "summary": finding.summary,
+                "effects": self.effects(finding),
                 "rests_on": rests_on,
                 "unasked": unasked,
             })
@@ -211,6 +217,22 @@ impl<'a> Turn<'a> {
             "confidence": confidence,
             "not_checked": self.look.unread,
         })
+    }
+
+    /// What follows from a fault, nearest first.
+    fn effects(&self, cause: &Finding) -> Vec<&'a Redacted> {
+        let mut reached = vec![&cause.id];
+        let mut effects: Vec<&Redacted> = Vec::new();
+        while let Some(next) = self.findings.iter().find(|finding| {
+            !reached.contains(&&finding.id) && finding.because_of.iter().any(|id| reached.contains(&id))
+        }) {
+            reached.push(&next.id);
+            if !effects.contains(&&next.summary) {
+                effects.push(&next.summary);
+            }
+        }
+        effects.truncate(MOST_EFFECTS);
+        effects
     }
 
     fn summary(&self) -> String {
@@ -230,12 +252,37 @@ impl<'a> Turn<'a> {
             [first, ..] => format!("`{}` and what belongs to it", first.name),
         };
         let mut text = format!("I found nothing wrong with {what}.");
+        text.push_str(&self.elsewhere());
         for notice in
             self.relevant.asked.iter().filter(|finding| finding.severity == Severity::Notice).take(3)
         {
             text.push_str(&format!(" {}", notice.summary));
         }
+        for object in self.look.about.iter().filter(|object| object.namespace.is_some()).take(MOST_LOOKS) {
+            let shown = show(object);
+            let stands =
+                self.calls.iter().find(|(call, ok, _)| *ok && command_of(call) == Some(shown.as_str()));
+            if let Some((_, _, output)) = stands {
+                text.push_str(&format!("\n```\n{}\n```", output.trim_end()));
+            }
+        }
         text
+    }
+
+    /// Objects that are in another namespace than the one that the question names.
+    fn elsewhere(&self) -> String {
+        let Some(named) = self.look.about.iter().find(|object| object.kind == "Namespace") else {
+            return String::new();
+        };
+        let objects = self.look.about.iter().filter(|object| object.kind != "Namespace");
+        let places: Vec<(&String, &String)> =
+            objects.filter_map(|object| Some((&object.name, object.namespace.as_ref()?))).collect();
+        match places.first() {
+            Some((name, namespace)) if places.iter().all(|(_, place)| **place != named.name) => {
+                format!(" `{name}` is not in the namespace `{}` but in `{namespace}`.", named.name)
+            }
+            _ => String::new(),
+        }
     }
 
     fn fixes(&self) -> String {
@@ -336,13 +383,17 @@ fn pod_of(finding: &Finding) -> Option<&Resource> {
 fn look_at(finding: &Finding) -> String {
     match pod_of(finding) {
         Some(pod) => log_command(pod, finding.container.as_deref()),
-        None => format!(
-            "get {} {} {}",
-            finding.resource.kind.to_lowercase(),
-            finding.resource.name,
-            where_is(&finding.resource)
-        ),
+        None => show(&finding.resource),
     }
+}
+
+/// The command that shows how an object stands.
+fn show(object: &Resource) -> String {
+    format!("get {} {} {}", object.kind.to_lowercase(), object.name, where_is(object))
+}
+
+fn command_of(call: &ToolCall) -> Option<&str> {
+    call.args.get("command").and_then(Value::as_str)
 }
 
 fn log_command(pod: &Resource, container: Option<&str>) -> String {

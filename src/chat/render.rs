@@ -278,6 +278,9 @@ fn cause_text(cause: &Cause, number: Option<usize>, summary: &str) -> String {
     if summary.is_empty() || !summary.starts_with(cause.summary.as_str()) {
         text.push_str(&format!("{}\n", prose(&cause.summary)));
     }
+    for effect in &cause.effects {
+        text.push_str(&format!("↳ {}\n", prose(effect)));
+    }
     for evidence in &cause.evidence {
         let source = prose(&shorten(&evidence.source, 120));
         text.push_str(&format!("> {} ({source})\n", inline(&shorten(&evidence.text, LONG_QUOTE))));

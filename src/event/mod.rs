@@ -90,6 +90,9 @@ pub struct Cause {
     pub severity: Severity,
     /// What is wrong, in one sentence.
     pub summary: Redacted,
+    /// What follows from it, one sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub effects: Vec<Redacted>,
     /// What bears it out, word for word.
     pub evidence: Vec<Evidence>,
     /// What would mend it.

@@ -47,6 +47,9 @@ pub struct CauseArgs {
     pub container: Option<String>,
     /// What is wrong with it, one sentence with exact values in backticks.
     pub summary: String,
+    /// What follows from it elsewhere, one short sentence each.
+    #[serde(default)]
+    pub effects: Vec<String>,
     /// The findings (`f1`) and calls (their ids) that show it.
     pub rests_on: Vec<String>,
     /// The lines or values that show it, copied word for word.

@@ -29,6 +29,7 @@ fn cause(name: &str, summary: &str, quote: &str) -> Cause {
         code: "x".into(),
         severity: Severity::Critical,
         summary: Redacted::new(summary),
+        effects: vec![Redacted::new(summary)],
         evidence: vec![Evidence::new("event", quote)],
         fix: Some(Fix {
             summary: Redacted::new("Do this."),
