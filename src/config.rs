@@ -109,11 +109,10 @@ impl Config {
 }
 
 fn section<T: DeserializeOwned + Default>(all: &config::Config, name: &str) -> Result<T, ConfigError> {
-    match all.get::<T>(name) {
-        Ok(section) => Ok(section),
-        Err(config::ConfigError::NotFound(missing)) if missing == name => Ok(T::default()),
-        Err(e) => Err(wrong(&format!("[{name}]"), &e)),
-    }
+    let wrong = |e| wrong(&format!("[{name}]"), &e);
+    // Not `get`: its error names the section in the place of the key.
+    let mut sections = all.cache.clone().into_table().map_err(wrong)?;
+    sections.remove(name).map_or_else(|| Ok(T::default()), |section| T::deserialize(section).map_err(wrong))
 }
 
 fn wrong(place: &str, error: &config::ConfigError) -> ConfigError {
