@@ -32,10 +32,11 @@ pub enum Format {
 /// The filter does not parse; the sentence says which.
 pub fn start(config: &Config, fallback: &str) -> Result<(), String> {
     let filter = std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty());
-    // At `warn`, serenity prints events that it cannot read as they came, with what people said in them.
+    // At `warn`, serenity prints events that it cannot read as they came, with what people said in them. What ends
+    // its connection for good it prints as errors, which our own sentence then repeats.
     let filter = filter.unwrap_or_else(|| {
         if config.filter.is_empty() {
-            format!("{fallback},serenity=error,sqlx=warn")
+            format!("{fallback},serenity=off,sqlx=warn")
         } else {
             config.filter.clone()
         }
