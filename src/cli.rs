@@ -177,8 +177,7 @@ async fn ask(config: Config, question: &str, json: bool) -> Result<ExitCode, Pro
         print(&answer_json(&id, &log).to_string())?;
     } else {
         let text = answer(&log, terminal::LIMITS);
-        terminal::print_markdown(&mut std::io::stdout(), &text)
-            .map_err(|e| Problem::Failed(e.to_string()))?;
+        printed(terminal::print_markdown(&mut std::io::stdout(), &text))?;
     }
     app.close().await;
     let failed = matches!(log.last().map(|e| &e.event), Some(Event::TurnEnded { failure: Some(_) }));
@@ -288,5 +287,15 @@ fn scan_text(findings: &[Finding], unread: &[crate::redact::Redacted]) -> String
 }
 
 fn print(text: &str) -> Result<(), Problem> {
-    writeln!(std::io::stdout(), "{text}").map_err(|e| Problem::Failed(format!("cannot print: {e}")))
+    printed(writeln!(std::io::stdout(), "{text}"))
+}
+
+/// Whoever reads may have read enough, as `head` has: that is no failure.
+fn printed(outcome: std::io::Result<()>) -> Result<(), Problem> {
+    match outcome {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Problem::Failed(format!("cannot print: {e}")))
+        }
+        _ => Ok(()),
+    }
 }
