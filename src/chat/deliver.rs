@@ -128,7 +128,7 @@ impl Delivery {
 
     /// How long an edit has to wait. The last state of a post, which has nothing to press any more, does not wait.
     fn too_soon(&self, post: &Post, known: &Shown) -> Option<Duration> {
-        if !post.live || known.digest.is_empty() {
+        if !post.live || post.buttons.is_empty() || known.digest.is_empty() {
             return None;
         }
         let since = self.store.clock().now_ms().saturating_sub(known.at_ms);
