@@ -1,5 +1,6 @@
 //! What the tests share.
 
+pub mod binary;
 pub mod cluster;
 pub mod discord;
 pub mod llm;
