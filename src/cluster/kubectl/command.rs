@@ -2,7 +2,7 @@
 
 use super::print::{columns::CustomColumns, jsonpath::Template};
 
-/// A command that only reads. Made by [`super::parse`] alone.
+/// A command that only reads. Made by [`super::parse()`] alone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Command(pub(super) Verb);
 
