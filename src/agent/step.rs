@@ -25,9 +25,7 @@ pub enum Step {
 /// Decides the next step. `max_replies` bounds what one turn may ask of the model.
 pub fn next_step(log: &[Entry], max_replies: usize) -> Step {
     let unread = unread(log);
-    let Some(turn) = open_turn(log) else {
-        return if unread.is_empty() { Step::Rest } else { Step::StartTurn };
-    };
+    let Some(turn) = open_turn(log) else { return begin(&unread) };
     if let Some(author) = asked_to_stop(&unread) {
         return Step::EndTurn(Some(Redacted::new(format!("Stopped, as {author} asked."))));
     }
@@ -58,12 +56,23 @@ pub fn next_step(log: &[Entry], max_replies: usize) -> Step {
     Step::AskModel
 }
 
-/// Who asked for the turn to end, if somebody did.
+/// What a conversation without a turn under way needs.
+fn begin(unread: &[&Entry]) -> Step {
+    if unread.is_empty() {
+        Step::Rest
+    } else if unread.iter().all(|said| asked_to_stop(&[said]).is_some()) {
+        Step::EndTurn(Some(Redacted::new("There is nothing to stop: nothing is under way.")))
+    } else {
+        Step::StartTurn
+    }
+}
+
+/// Who asked for the turn to end, if that is the last that was said: a question after it wants an answer.
 fn asked_to_stop<'a>(unread: &[&'a Entry]) -> Option<&'a Redacted> {
-    unread.iter().find_map(|e| match &e.event {
+    match &unread.last()?.event {
         Event::UserSaid { text, author, .. } if is_stop(text) => Some(&author.name),
         _ => None,
-    })
+    }
 }
 
 /// Whether a message does nothing but ask to stop.
@@ -80,4 +89,44 @@ fn is_answered(turn: &[Entry], reply: i64, call: &ToolCall) -> bool {
                 _ => false,
             }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Author;
+
+    fn log(events: Vec<Event>) -> Vec<Entry> {
+        (1..).zip(events).map(|(seq, event)| Entry { seq, at_ms: 0, event }).collect()
+    }
+
+    fn said(text: &str) -> Event {
+        let author = Author { id: "u".into(), name: Redacted::new("Ana"), roles: vec![] };
+        Event::UserSaid { author, text: Redacted::new(text), about: None }
+    }
+
+    fn started() -> Event {
+        Event::TurnStarted { model: "m".into() }
+    }
+
+    fn ended_with(step: &Step) -> Option<&str> {
+        if let Step::EndTurn(Some(why)) = step { Some(why) } else { None }
+    }
+
+    #[test]
+    fn stop_ends_only_what_was_asked_before_it() {
+        for (events, ends) in [
+            (vec![said("why?"), started(), said("stop")], Some("Stopped, as Ana asked.")),
+            (vec![said("why?"), said("stop"), started()], Some("Stopped, as Ana asked.")),
+            (vec![said("why?"), started(), said("stop"), said("what about web?")], None),
+            (vec![said("stop"), said("why?"), started()], None),
+            (vec![said("stop")], Some("There is nothing to stop: nothing is under way.")),
+            (vec![said("Stop."), said("stop it!")], Some("There is nothing to stop: nothing is under way.")),
+        ] {
+            let log = log(events);
+            assert_eq!(ended_with(&next_step(&log, 9)), ends, "{log:?}");
+        }
+        assert_eq!(next_step(&log(vec![said("stop"), said("why?")]), 9), Step::StartTurn);
+        assert_eq!(next_step(&log(vec![said("why?"), said("stop")]), 9), Step::StartTurn);
+    }
 }
