@@ -12,7 +12,9 @@ use super::Sentence;
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// The bot's token; empty: Discord is off.
+    /// Whether Discord is on; unset: where there is a token.
+    pub enabled: Option<bool>,
+    /// The bot's token.
     pub token: SecretString,
     /// Where Discord's REST API is, e.g. a proxy; the gateway's address comes from there.
     pub api: String,
@@ -37,6 +39,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            enabled: None,
             token: String::new().into(),
             api: "https://discord.com".into(),
             guilds: Vec::new(),
@@ -52,9 +55,9 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Whether there is a token.
+    /// Whether it is on. It may be so without a token, which is then asked for.
     pub fn enabled(&self) -> bool {
-        !self.token.expose_secret().trim().is_empty()
+        self.enabled.unwrap_or_else(|| !self.token.expose_secret().trim().is_empty())
     }
 }
 
@@ -265,6 +268,8 @@ mod tests {
         let config = Config { token: " Bot abc.def \n".to_owned().into(), ..Config::default() };
         assert_eq!(Settings::of(&config).unwrap().token.expose_secret(), "abc.def");
         assert!(config.enabled() && !Config::default().enabled());
+        assert!(!Config { enabled: Some(false), ..config }.enabled());
+        assert!(Config { enabled: Some(true), ..Config::default() }.enabled());
     }
 
     #[test]

@@ -34,6 +34,9 @@ async fn a_configuration_file_that_is_wrong() {
         ("[log]\nformat = \"xml\"", vec!["[log]", "xml"]),
         ("[llm]\nmodel = \"gtp\"", vec!["no model `gtp`", "rules", "[llm.models.gtp]"]),
         ("[discord]\ntoken = \"a.b.c\"\nguilds = [\"acme\"]", vec!["discord.guilds", "acme", "Copy ID"]),
+        ("[discord]\nenabled = true", vec!["discord.token is empty"]),
+        ("[discord]\nenabled = \"perhaps\"", vec!["enabled", "perhaps"]),
+        ("[discord]\nenabled = false\ntoken = \"a.b.c\"", vec!["nothing to serve"]),
         ("", vec!["nothing to serve", "KUBERT_DISCORD__TOKEN"]),
     ] {
         let file = home.file("k.toml", toml);
