@@ -154,6 +154,19 @@ impl Store {
         Ok(Write { tx, signals: Vec::new() })
     }
 
+    /// Carries out one statement, which is a transaction by itself; PostgreSQL's notification needs one around both.
+    async fn alone(&self, statement: Statement<'_>, signal: Signal) -> Result<()> {
+        if self.backend == Backend::Sqlite {
+            statement.execute(&self.writer).await?;
+            self.wakes.wake(&[signal]);
+            return Ok(());
+        }
+        let mut write = self.begin().await?;
+        statement.execute(&mut *write.tx).await?;
+        write.signals.push(signal);
+        self.commit(write).await
+    }
+
     /// Commits, then wakes whoever waits for what was written: here, and through PostgreSQL in other processes.
     async fn commit(&self, mut write: Write) -> Result<()> {
         if self.backend == Backend::Postgres {
@@ -169,6 +182,9 @@ impl Store {
         Ok(())
     }
 }
+
+/// A statement with its values.
+type Statement<'q> = sqlx::query::Query<'q, Any, <Any as sqlx::Database>::Arguments>;
 
 /// A write transaction and whom to wake when it is committed.
 struct Write {

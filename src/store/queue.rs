@@ -6,7 +6,7 @@ use std::{fmt, time::Duration};
 
 use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 
-use super::{Backend, Error, Result, Store, Write, wake::Signal};
+use super::{Backend, Error, Result, Statement, Store, Write, wake::Signal};
 use crate::{clock::millis, event::ConversationId};
 
 /// A line of work in which one thing happens at a time.
@@ -76,9 +76,8 @@ const KEEP_FAILED: Duration = Duration::from_secs(7 * 24 * 3600);
 impl Store {
     /// Asks that a lane of `queue` be looked at.
     pub async fn ask(&self, queue: &str, lane: &Lane) -> Result<()> {
-        let mut write = self.begin().await?;
-        enqueue(&mut write, queue, lane, self.clock.now_ms(), Urgency::Now).await?;
-        self.commit(write).await
+        let statement = asking(queue, lane, self.clock.now_ms(), Urgency::Now);
+        self.alone(statement, Signal::Queue(queue.to_owned())).await
     }
 
     /// Leases the job of `queue` that has been due longest and whose lane is idle.
@@ -118,13 +117,8 @@ impl Store {
 
     /// Ends a run: the lane was looked at.
     pub async fn done(&self, lease: &Lease) -> Result<()> {
-        let mut write = self.begin().await?;
-        sqlx::query("DELETE FROM jobs WHERE id = $1 AND state = 'running'")
-            .bind(&lease.job)
-            .execute(&mut *write.tx)
-            .await?;
-        write.signals.push(Signal::Queue(lease.queue.clone()));
-        self.commit(write).await
+        let statement = sqlx::query("DELETE FROM jobs WHERE id = $1 AND state = 'running'").bind(&lease.job);
+        self.alone(statement, Signal::Queue(lease.queue.clone())).await
     }
 
     /// Ends a run as done and asks for another one after `wait`, or sooner if something happens.
@@ -263,8 +257,7 @@ async fn fail(write: &mut Write, lease: &Lease, error: &str) -> Result<Option<An
     .await?)
 }
 
-/// Asks that `lane` be looked at from `at_ms` on. Asking twice before it is looked at is asking once, for the
-/// earlier time.
+/// Asks that `lane` be looked at from `at_ms` on, as part of a transaction.
 pub(super) async fn enqueue(
     write: &mut Write,
     queue: &str,
@@ -272,6 +265,13 @@ pub(super) async fn enqueue(
     at_ms: i64,
     urgency: Urgency,
 ) -> Result<()> {
+    asking(queue, lane, at_ms, urgency).execute(&mut *write.tx).await?;
+    write.signals.push(Signal::Queue(queue.to_owned()));
+    Ok(())
+}
+
+/// The statement that asks for a lane. Asking twice before it is looked at is asking once, for the earlier time.
+fn asking<'q>(queue: &'q str, lane: &Lane, at_ms: i64, urgency: Urgency) -> Statement<'q> {
     sqlx::query(
         "INSERT INTO jobs (id, queue, lane, attempt, state, run_at_ms) VALUES ($1, $2, $3, 1, 'pending', $4) \
          ON CONFLICT (lane) WHERE state = 'pending' DO UPDATE SET run_at_ms = CASE \
@@ -283,10 +283,6 @@ pub(super) async fn enqueue(
     .bind(lane.to_string())
     .bind(at_ms)
     .bind(i64::from(urgency == Urgency::Now))
-    .execute(&mut *write.tx)
-    .await?;
-    write.signals.push(Signal::Queue(queue.to_owned()));
-    Ok(())
 }
 
 /// Asks for the next try of a lane. One that was asked for meanwhile becomes that try.
