@@ -17,7 +17,7 @@ impl Store {
             .bind(&conversation.0)
             .bind(self.clock.now_ms())
             .bind(text.as_str())
-            .execute(&self.writer)
+            .execute(&mut **self.writer().await?)
             .await?;
         Ok(ArtifactId(id))
     }

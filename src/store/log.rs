@@ -93,7 +93,8 @@ impl Store {
     /// Takes in what a person said, in one transaction: finds or makes the conversation, appends `UserSaid` unless
     /// this message is there already, and asks for a turn and a delivery.
     pub async fn receive(&self, said: &Incoming) -> Result<Received> {
-        let mut write = self.begin().await?;
+        let mut writer = self.writer().await?;
+        let mut write = self.begin(&mut writer).await?;
         let source = format!("{}:{}", said.platform, said.message);
         let known = sqlx::query("SELECT conversation_id FROM events WHERE source = $1")
             .bind(&source)
@@ -130,7 +131,8 @@ impl Store {
         conversation: &ConversationId,
         events: &[Event],
     ) -> Result<Vec<Entry>> {
-        let mut write = self.begin().await?;
+        let mut writer = self.writer().await?;
+        let mut write = self.begin(&mut writer).await?;
         hold(&mut write, lease).await?;
         let now = self.clock.now_ms();
         let Some((entries, deliver)) = insert(&mut write, conversation, now, events, None).await? else {
@@ -203,7 +205,7 @@ impl Store {
         sqlx::query("UPDATE conversations SET thread = $2 WHERE id = $1 AND thread IS NULL")
             .bind(&conversation.0)
             .bind(thread)
-            .execute(&self.writer)
+            .execute(&mut **self.writer().await?)
             .await?;
         Ok(())
     }
@@ -211,7 +213,7 @@ impl Store {
 
 /// The conversation that something was said in, with its queues; `None` where there is none and none is begun.
 async fn find_or_make(
-    write: &mut Write,
+    write: &mut Write<'_>,
     said: &Incoming,
     now_ms: i64,
 ) -> Result<Option<(ConversationId, Queues)>> {
@@ -257,7 +259,7 @@ fn owned(row: &AnyRow) -> (ConversationId, Queues) {
 /// Puts `events` at the end of the log and gives them back with the delivery queue; `None` if `source` is in a log
 /// already.
 async fn insert(
-    write: &mut Write,
+    write: &mut Write<'_>,
     conversation: &ConversationId,
     now_ms: i64,
     events: &[Event],

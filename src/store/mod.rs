@@ -8,12 +8,13 @@ mod log;
 mod posts;
 mod queue;
 mod wake;
+mod writer;
 
 use std::{path::Path, time::Duration};
 
 use serde::Deserialize;
 use sqlx::{
-    Any, AnyPool, Executor, Transaction,
+    Any, AnyPool, Connection, Executor, Transaction,
     any::AnyPoolOptions,
     migrate::{MigrateError, Migrator},
 };
@@ -26,6 +27,7 @@ pub use queue::{Lane, Lease};
 pub use wake::Watch;
 
 use wake::{Signal, Wakes};
+use writer::{Writer, Writers};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -81,8 +83,7 @@ enum Backend {
 /// A handle on the database; clones share it.
 #[derive(Clone)]
 pub struct Store {
-    /// SQLite has one writer at a time: one connection for it means that nobody waits in the database.
-    writer: AnyPool,
+    writers: Writers,
     reader: AnyPool,
     backend: Backend,
     clock: Clock,
@@ -96,25 +97,25 @@ impl Store {
     pub async fn connect(url: &str, connections: u32, clock: Clock) -> Result<Self> {
         sqlx::any::install_default_drivers();
         let backend = backend_of(url)?;
-        let (writer, reader) = match backend {
+        let (writers, reader) = match backend {
             Backend::Sqlite => {
                 let url = sqlite_url(url)?;
-                let writer = sqlite_pool(1).connect(&url).await.map_err(|e| cannot_open(&url, &e))?;
-                migrate(&writer).await?;
+                let first = sqlite_pool(1).connect(&url).await.map_err(|e| cannot_open(&url, &e))?;
+                migrate(&first).await?;
                 let reader =
                     sqlite_pool(connections).connect(&url).await.map_err(|e| cannot_open(&url, &e))?;
-                (writer, reader)
+                (Writers::one(&first).await?, reader)
             }
             Backend::Postgres => {
                 let options =
                     AnyPoolOptions::new().max_connections(connections.max(2)).acquire_timeout(ACQUIRE);
                 let pool = options.connect(url).await.map_err(|e| cannot_open(url, &e))?;
                 migrate(&pool).await?;
-                (pool.clone(), pool)
+                (Writers::Many(pool.clone()), pool)
             }
         };
         let store = Self {
-            writer,
+            writers,
             reader,
             backend,
             clock,
@@ -132,43 +133,49 @@ impl Store {
         &self.clock
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers, to those who read and to those who write.
     pub async fn ping(&self) -> Result<()> {
         sqlx::query("SELECT 1").fetch_one(&self.reader).await?;
+        sqlx::query("SELECT 1").fetch_one(&mut **self.writer().await?).await?;
         Ok(())
     }
 
     /// Lets go of all connections.
     pub async fn close(&self) {
         self.reader.close().await;
-        self.writer.close().await;
+        self.writers.close().await;
+    }
+
+    async fn writer(&self) -> Result<Writer<'_>> {
+        Ok(self.writers.writer().await?)
     }
 
     /// A write transaction. On SQLite it takes the write lock at once: one that has to upgrade a read lock later
     /// fails where it could have waited.
-    async fn begin(&self) -> Result<Write> {
+    async fn begin<'w>(&self, writer: &'w mut Writer<'_>) -> Result<Write<'w>> {
         let tx = match self.backend {
-            Backend::Sqlite => self.writer.begin_with("BEGIN IMMEDIATE").await?,
-            Backend::Postgres => self.writer.begin().await?,
+            Backend::Sqlite => writer.begin_with("BEGIN IMMEDIATE").await?,
+            Backend::Postgres => writer.begin().await?,
         };
         Ok(Write { tx, signals: Vec::new() })
     }
 
     /// Carries out one statement, which is a transaction by itself; PostgreSQL's notification needs one around both.
     async fn alone(&self, statement: Statement<'_>, signal: Signal) -> Result<()> {
+        let mut writer = self.writer().await?;
         if self.backend == Backend::Sqlite {
-            statement.execute(&self.writer).await?;
+            statement.execute(&mut **writer).await?;
             self.wakes.wake(&[signal]);
             return Ok(());
         }
-        let mut write = self.begin().await?;
+        let mut write = self.begin(&mut writer).await?;
         statement.execute(&mut *write.tx).await?;
         write.signals.push(signal);
         self.commit(write).await
     }
 
     /// Commits, then wakes whoever waits for what was written: here, and through PostgreSQL in other processes.
-    async fn commit(&self, mut write: Write) -> Result<()> {
+    async fn commit(&self, mut write: Write<'_>) -> Result<()> {
         if self.backend == Backend::Postgres {
             for signal in &write.signals {
                 sqlx::query("SELECT pg_notify('kubertnetes', $1)")
@@ -187,8 +194,8 @@ impl Store {
 type Statement<'q> = sqlx::query::Query<'q, Any, <Any as sqlx::Database>::Arguments>;
 
 /// A write transaction and whom to wake when it is committed.
-struct Write {
-    tx: Transaction<'static, Any>,
+struct Write<'w> {
+    tx: Transaction<'w, Any>,
     signals: Vec<Signal>,
 }
 

@@ -43,7 +43,7 @@ impl Store {
         .bind(&conversation.0)
         .bind(key)
         .bind(self.clock.now_ms())
-        .execute(&self.writer)
+        .execute(&mut **self.writer().await?)
         .await?;
         Ok(())
     }
@@ -67,7 +67,7 @@ impl Store {
         .bind(remote)
         .bind(digest)
         .bind(self.clock.now_ms())
-        .execute(&self.writer)
+        .execute(&mut **self.writer().await?)
         .await?;
         Ok(())
     }
@@ -79,7 +79,7 @@ impl Store {
         )
         .bind(notice)
         .bind(self.clock.now_ms())
-        .execute(&self.writer)
+        .execute(&mut **self.writer().await?)
         .await?;
         Ok(told.rows_affected() == 1)
     }

@@ -88,7 +88,7 @@ impl Store {
             .bind(now + millis(lease))
             .bind(queue)
             .bind(now)
-            .fetch_optional(&self.writer)
+            .fetch_optional(&mut **self.writer().await?)
             .await;
         match claimed {
             Ok(row) => row.map(|row| leased(&row, queue)).transpose(),
@@ -123,7 +123,8 @@ impl Store {
 
     /// Ends a run as done and asks for another one after `wait`, or sooner if something happens.
     pub async fn snooze(&self, lease: &Lease, wait: Duration) -> Result<()> {
-        let mut write = self.begin().await?;
+        let mut writer = self.writer().await?;
+        let mut write = self.begin(&mut writer).await?;
         let ended = sqlx::query("DELETE FROM jobs WHERE id = $1 AND state = 'running'")
             .bind(&lease.job)
             .execute(&mut *write.tx)
@@ -138,7 +139,8 @@ impl Store {
     /// Ends a run as failed and asks for the next try: after `wait`, or after a pause that grows with the attempts.
     /// What was asked meanwhile is done at once, as that next try.
     pub async fn retry(&self, lease: &Lease, wait: Option<Duration>, error: &str) -> Result<()> {
-        let mut write = self.begin().await?;
+        let mut writer = self.writer().await?;
+        let mut write = self.begin(&mut writer).await?;
         if let Some(row) = fail(&mut write, lease, error).await? {
             let attempt: i64 = row.get(0);
             let at = self.clock.now_ms() + millis(wait.unwrap_or_else(|| pause(attempt)));
@@ -149,7 +151,8 @@ impl Store {
 
     /// Ends a run that was interrupted on purpose: the next one is the same try.
     pub async fn release(&self, lease: &Lease) -> Result<()> {
-        let mut write = self.begin().await?;
+        let mut writer = self.writer().await?;
+        let mut write = self.begin(&mut writer).await?;
         if let Some(row) = fail(&mut write, lease, "released").await? {
             again(&mut write, &lease.queue, &lease.lane, row.get(0), self.clock.now_ms()).await?;
         }
@@ -158,7 +161,8 @@ impl Store {
 
     /// Ends a run as failed for good.
     pub async fn give_up(&self, lease: &Lease, error: &str) -> Result<()> {
-        let mut write = self.begin().await?;
+        let mut writer = self.writer().await?;
+        let mut write = self.begin(&mut writer).await?;
         fail(&mut write, lease, error).await?;
         write.signals.push(Signal::Queue(lease.queue.clone()));
         self.commit(write).await
@@ -171,7 +175,7 @@ impl Store {
         )
         .bind(self.clock.now_ms() + millis(lease))
         .bind(&self.owner)
-        .fetch_all(&self.writer)
+        .fetch_all(&mut **self.writer().await?)
         .await?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
@@ -179,7 +183,8 @@ impl Store {
     /// Frees lanes whose worker died, asks for their next try, and gives their number.
     pub async fn rescue(&self) -> Result<usize> {
         let now = self.clock.now_ms();
-        let mut write = self.begin().await?;
+        let mut writer = self.writer().await?;
+        let mut write = self.begin(&mut writer).await?;
         let mut dead = sqlx::query(
             "UPDATE jobs SET state = 'failed', owner = NULL, lease_until_ms = NULL, error = 'the lease ran out' \
              WHERE state = 'running' AND lease_until_ms < $1 RETURNING attempt, queue, lane",
@@ -237,7 +242,7 @@ fn leased(row: &AnyRow, queue: &str) -> Result<Lease> {
 }
 
 /// Makes sure that `lease` still holds and, since its holder is getting on, that it counts as a first try.
-pub(super) async fn hold(write: &mut Write, lease: &Lease) -> Result<()> {
+pub(super) async fn hold(write: &mut Write<'_>, lease: &Lease) -> Result<()> {
     let held = sqlx::query("UPDATE jobs SET attempt = 1 WHERE id = $1 AND state = 'running'")
         .bind(&lease.job)
         .execute(&mut *write.tx)
@@ -246,7 +251,7 @@ pub(super) async fn hold(write: &mut Write, lease: &Lease) -> Result<()> {
 }
 
 /// Ends a run as failed and gives its attempt, if the lease still held.
-async fn fail(write: &mut Write, lease: &Lease, error: &str) -> Result<Option<AnyRow>> {
+async fn fail(write: &mut Write<'_>, lease: &Lease, error: &str) -> Result<Option<AnyRow>> {
     Ok(sqlx::query(
         "UPDATE jobs SET state = 'failed', owner = NULL, lease_until_ms = NULL, error = $2 \
          WHERE id = $1 AND state = 'running' RETURNING attempt",
@@ -259,7 +264,7 @@ async fn fail(write: &mut Write, lease: &Lease, error: &str) -> Result<Option<An
 
 /// Asks that `lane` be looked at from `at_ms` on, as part of a transaction.
 pub(super) async fn enqueue(
-    write: &mut Write,
+    write: &mut Write<'_>,
     queue: &str,
     lane: &Lane,
     at_ms: i64,
@@ -286,7 +291,7 @@ fn asking<'q>(queue: &'q str, lane: &Lane, at_ms: i64, urgency: Urgency) -> Stat
 }
 
 /// Asks for the next try of a lane. One that was asked for meanwhile becomes that try.
-async fn again(write: &mut Write, queue: &str, lane: &Lane, attempt: i64, at_ms: i64) -> Result<()> {
+async fn again(write: &mut Write<'_>, queue: &str, lane: &Lane, attempt: i64, at_ms: i64) -> Result<()> {
     sqlx::query(
         "INSERT INTO jobs (id, queue, lane, attempt, state, run_at_ms) VALUES ($1, $2, $3, $4, 'pending', $5) \
          ON CONFLICT (lane) WHERE state = 'pending' DO UPDATE SET attempt = EXCLUDED.attempt",
