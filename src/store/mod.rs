@@ -5,6 +5,7 @@
 
 mod artifacts;
 mod log;
+mod migrations;
 mod posts;
 mod queue;
 mod wake;
@@ -13,11 +14,7 @@ mod writer;
 use std::{path::Path, time::Duration};
 
 use serde::Deserialize;
-use sqlx::{
-    Any, AnyPool, Connection, Executor, Transaction,
-    any::AnyPoolOptions,
-    migrate::{MigrateError, Migrator},
-};
+use sqlx::{Any, AnyPool, Connection, Executor, Transaction, any::AnyPoolOptions};
 
 use crate::clock::Clock;
 
@@ -26,10 +23,9 @@ pub use posts::Shown;
 pub use queue::{Lane, Lease};
 pub use wake::Watch;
 
+use migrations::migrate;
 use wake::{Signal, Wakes};
 use writer::{Writer, Writers};
-
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
 /// The section `[store]`.
 #[derive(Debug, Clone, Deserialize)]
@@ -250,30 +246,6 @@ fn sqlite_pool(connections: u32) -> AnyPoolOptions {
             })
         },
     )
-}
-
-async fn migrate(pool: &AnyPool) -> Result<()> {
-    // Processes that start together on a new SQLite file race for its tables; the loser finds them made.
-    for _ in 0..8 {
-        match MIGRATIONS.run(pool).await {
-            Ok(()) => return Ok(()),
-            Err(MigrateError::VersionMissing(version)) => {
-                return Err(Error::Unusable(format!(
-                    "the database was written by a newer kubertnetes (its schema is {version}, this program knows up \
-                     to {}); update the program or point store.url at another database",
-                    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or_default()
-                )));
-            }
-            Err(MigrateError::Execute(_) | MigrateError::ExecuteMigration(..)) => {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            Err(e) => return Err(Error::Unusable(format!("the database cannot be brought up to date: {e}"))),
-        }
-    }
-    MIGRATIONS
-        .run(pool)
-        .await
-        .map_err(|e| Error::Unusable(format!("the database cannot be brought up to date: {e}")))
 }
 
 /// The sentence for a database that does not open, without the URL's password.
