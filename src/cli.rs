@@ -239,26 +239,12 @@ async fn scan(config: &Config, namespace: Option<String>, output: Output) -> Res
         Output::Json => {
             let broken =
                 findings.iter().filter(|finding| finding.is_root() && finding.severity < Severity::Notice);
-            let causes: Vec<Value> = broken.map(finding_json).collect();
+            let causes: Vec<Value> = broken.map(|finding| cause_json(&Cause::from(finding))).collect();
             print(&json!({ "causes": causes, "findings": findings, "unread": state.unread }).to_string())?;
         }
         Output::Text => print(&scan_text(&findings, &state.unread))?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn finding_json(finding: &Finding) -> Value {
-    json!({
-        "kind": finding.resource.kind,
-        "namespace": finding.resource.namespace,
-        "name": finding.resource.name,
-        "container": finding.container,
-        "code": finding.code,
-        "severity": finding.severity,
-        "summary": finding.summary,
-        "evidence": finding.evidence.iter().map(|e| format!("{}: {}", e.source, e.text)).collect::<Vec<_>>(),
-        "fix": finding.fix,
-    })
 }
 
 fn scan_text(findings: &[Finding], unread: &[crate::redact::Redacted]) -> String {

@@ -7,7 +7,7 @@ use config::{Environment, File, FileFormat};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{agent, chat, cluster, llm, redact::RedactedJson, store, telemetry, worker};
+use crate::{agent, chat, cluster, llm, redact::RedactedJson, store, telemetry, text::one_line, worker};
 
 const DEFAULTS: &str = include_str!("../config/default.toml");
 const LOCAL: &str = "config/local.toml";
@@ -75,9 +75,9 @@ impl Config {
         for (key, value) in set {
             layers = layers.set_override(key, value.as_str()).map_err(|e| wrong(key, &e))?;
         }
-        let all = layers
-            .build()
-            .map_err(|e| ConfigError(format!("the configuration cannot be read: {}", one_line(&e))))?;
+        let all = layers.build().map_err(|e| {
+            ConfigError(format!("the configuration cannot be read: {}", one_line(&e.to_string())))
+        })?;
         let tree: Value = all.clone().try_deserialize().map_err(|e| wrong("the configuration", &e))?;
         if let Some(unknown) =
             tree.as_object().and_then(|o| o.keys().find(|key| !SECTIONS.contains(&key.as_str())))
@@ -116,11 +116,7 @@ fn section<T: DeserializeOwned + Default>(all: &config::Config, name: &str) -> R
 }
 
 fn wrong(place: &str, error: &config::ConfigError) -> ConfigError {
-    ConfigError(format!("{place} in the configuration is wrong: {}", one_line(error)))
-}
-
-fn one_line(error: &config::ConfigError) -> String {
-    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
+    ConfigError(format!("{place} in the configuration is wrong: {}", one_line(&error.to_string())))
 }
 
 /// Masks what is a secret by its place, then what looks like one.

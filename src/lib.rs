@@ -17,5 +17,6 @@ pub mod redact;
 pub mod serve;
 pub mod store;
 pub mod telemetry;
+pub mod text;
 pub mod tools;
 pub mod worker;

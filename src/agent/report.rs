@@ -7,6 +7,7 @@ use crate::{
     event::{CallId, Cause, Citation, Diagnosis, Entry, Event, ToolCall},
     finding::{Confidence, Evidence, Finding, Fix, Resource, Severity},
     redact::Redacted,
+    text::one_line,
     tools::report::{Args, CauseArgs, ConfidenceArg},
 };
 
@@ -151,14 +152,14 @@ impl<'a> Known<'a> {
 
     /// A quote with where it was read.
     fn quote(&self, quote: &str) -> Result<Evidence, String> {
-        let wanted = squeeze(quote);
+        let wanted = one_line(quote);
         for evidence in self.findings.values().flat_map(|finding| &finding.evidence) {
-            if squeeze(&evidence.text).contains(&wanted) {
+            if one_line(&evidence.text).contains(&wanted) {
                 return Ok(Evidence::new(&evidence.source, quote.trim()));
             }
         }
         for (gist, output) in self.calls.values() {
-            if squeeze(output).contains(&wanted) {
+            if one_line(output).contains(&wanted) {
                 let source = gist.split(": ").next().unwrap_or_default();
                 return Ok(Evidence::new(source, quote.trim()));
             }
@@ -201,11 +202,6 @@ fn has_word(text: &str, word: &str) -> bool {
             let after = text.get(at + word.len()..).and_then(|t| t.chars().next());
             !part_of_word(before) && !part_of_word(after)
         })
-}
-
-/// The text with every run of white space as one space, so that a quote may be wrapped.
-fn squeeze(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What a conversation needs next, decided from its log alone. Pure.
 
 use crate::{
-    event::{Entry, Event, ToolCall, open_turn, unread},
+    event::{Entry, Event, ToolCall, open_calls, open_turn, unread},
     redact::Redacted,
 };
 
@@ -36,14 +36,14 @@ pub fn next_step(log: &[Entry], max_replies: usize) -> Step {
         return Step::EndTurn(None);
     }
     let mut replies = turn.iter().filter_map(|e| match &e.event {
-        Event::ModelReplied { calls, .. } => Some((e.seq, calls)),
+        Event::ModelReplied { calls, .. } => Some(calls),
         _ => None,
     });
-    let Some((seq, calls)) = replies.next_back() else {
+    let Some(calls) = replies.next_back() else {
         return Step::AskModel;
     };
-    if let Some(call) = calls.iter().find(|call| !is_answered(turn, seq, call)) {
-        return Step::RunTool(call.clone());
+    if let Some(call) = open_calls(turn).first() {
+        return Step::RunTool((*call).clone());
     }
     if calls.is_empty() && unread.is_empty() {
         return Step::EndTurn(None);
@@ -79,16 +79,6 @@ fn asked_to_stop<'a>(unread: &[&'a Entry]) -> Option<&'a Redacted> {
 pub fn is_stop(text: &str) -> bool {
     let word = text.trim().trim_end_matches(['.', '!']).to_ascii_lowercase();
     matches!(word.as_str(), "stop" | "cancel" | "abort" | "stop it" | "please stop" | "stop please")
-}
-
-fn is_answered(turn: &[Entry], reply: i64, call: &ToolCall) -> bool {
-    turn.iter().any(|e| {
-        e.seq > reply
-            && match &e.event {
-                Event::ToolReturned { call: id, .. } | Event::Diagnosed { call: id, .. } => *id == call.id,
-                _ => false,
-            }
-    })
 }
 
 #[cfg(test)]

@@ -7,7 +7,10 @@ use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use regex::Regex;
 
-use crate::finding::{Confidence, Severity};
+use crate::{
+    finding::{Confidence, Severity},
+    text::shorten,
+};
 
 use super::{
     complaints::{last_words, lines},
@@ -367,8 +370,7 @@ pub(super) fn shortened(text: &str) -> String {
     static TIME: LazyLock<Regex> =
         LazyLock::new(|| pattern(r"^\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d\S*\s+"));
     let plain = TIME.replace(text, "").replace('`', "'");
-    let cut: String = plain.chars().take(160).collect();
-    if cut.len() < plain.len() { format!("{cut}…") } else { cut }
+    shorten(&plain, 160)
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Markdown that is safe to post: whatever a model or a cluster wrote, nothing in it pings, links, unfurls or breaks
 //! out of its block. Pure.
 
+use crate::text::one_line;
+
 /// Invisible, and enough to keep a chat client from reading what stands around it as markup.
 const BREAK: char = '\u{200b}';
 
@@ -66,18 +68,8 @@ pub fn block(language: &str, text: &str) -> String {
 
 /// `text` as code within a line.
 pub fn inline(text: &str) -> String {
-    let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if one_line.is_empty() { "–".to_owned() } else { format!("`{}`", one_line.replace('`', "'")) }
-}
-
-/// At most `most` characters of `text`, with `…` where some were left out.
-pub fn shorten(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    let mut short: String = text.chars().take(most.saturating_sub(1)).collect();
-    short.push('…');
-    short
+    let line = one_line(text);
+    if line.is_empty() { "–".to_owned() } else { format!("`{}`", line.replace('`', "'")) }
 }
 
 /// `text` in pieces of at most `most` characters, cut between paragraphs where possible, else between lines, else

@@ -3,12 +3,13 @@
 
 use super::{
     Button, Card, File, Limits, Post, Tone,
-    markdown::{block, inline, prose, shorten, split},
+    markdown::{block, inline, prose, split},
 };
 use crate::{
-    event::{Cause, Diagnosis, Entry, Event, Tally, ToolCall, tally},
+    event::{Cause, Diagnosis, Entry, Event, Tally, ToolCall, open_calls, tally},
     finding::{Confidence, Finding, Severity},
     redact::Redacted,
+    text::{one_line, shorten},
 };
 
 /// Quotes longer than this go into a file, too.
@@ -40,9 +41,9 @@ pub fn title(log: &[Entry], limits: Limits) -> Redacted {
         Event::UserSaid { text, .. } => Some(text.as_str()),
         _ => None,
     });
-    let one_line = question.unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
-    let one_line = if one_line.is_empty() { "A question".to_owned() } else { one_line };
-    Redacted::new(shorten(&one_line, limits.title))
+    let question = one_line(question.unwrap_or_default());
+    let question = if question.is_empty() { "A question" } else { question.as_str() };
+    Redacted::new(shorten(question, limits.title))
 }
 
 /// The answer of the latest turn as one Markdown text; empty as long as there is none.
@@ -160,7 +161,7 @@ fn progress(turn_seq: i64, turn: &[Entry], limits: Limits) -> Post {
         text.push_str(&format!("\n· {}", shorten(&line, 200)));
     }
     if !ended {
-        for call in open_calls(turn).iter().take(3) {
+        for call in open_calls(turn).into_iter().filter(|call| call.tool != "report").take(3) {
             text.push_str(&format!("\n· {} …", call_words(call)));
         }
     }
@@ -172,21 +173,6 @@ fn progress(turn_seq: i64, turn: &[Entry], limits: Limits) -> Post {
         buttons: if ended { Vec::new() } else { vec![Button { says: "stop".into(), label: "Stop".into() }] },
         live: true,
     }
-}
-
-/// The calls that are being carried out.
-fn open_calls(turn: &[Entry]) -> Vec<&ToolCall> {
-    let Some((at, calls)) = turn.iter().enumerate().rev().find_map(|(at, e)| match &e.event {
-        Event::ModelReplied { calls, .. } => Some((at, calls)),
-        _ => None,
-    }) else {
-        return Vec::new();
-    };
-    let after = turn.get(at..).unwrap_or_default();
-    let answered = |call: &ToolCall| {
-        after.iter().any(|e| matches!(&e.event, Event::ToolReturned { call: id, .. } | Event::Diagnosed { call: id, .. } if *id == call.id))
-    };
-    calls.iter().filter(|call| call.tool != "report" && !answered(call)).collect()
 }
 
 fn call_words(call: &ToolCall) -> String {

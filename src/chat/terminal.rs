@@ -13,13 +13,13 @@ use rustyline::{DefaultEditor, error::ReadlineError};
 
 use super::{
     Limits,
-    markdown::shorten,
     render::{answer, step_line, tally_line},
 };
 use crate::{
     event::{Author, ConversationId, Entry, Event, rests, tally},
     redact::Redacted,
     store::{Conversation, Incoming, Queues, Received, Spot, Store},
+    text::shorten,
 };
 
 /// The platform's name.

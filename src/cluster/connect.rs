@@ -17,7 +17,7 @@ use super::{
     Cluster, Config, Origin,
     snapshot::{Snapshot, SnapshotError},
 };
-use crate::redact::Redacted;
+use crate::{redact::Redacted, text::one_line};
 
 /// How long a program that signs in may take.
 const SIGN_IN_LIMIT: Duration = Duration::from_secs(20);
@@ -261,7 +261,7 @@ pub(super) fn why(error: &dyn std::error::Error) -> String {
         }
         cause = inner.source();
     }
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    one_line(&text)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use reading::{Tally, open_turn, rests, tally, unread};
+pub use reading::{Tally, open_calls, open_turn, rests, tally, unread};
 
 use crate::{
     finding::{Confidence, Evidence, Finding, FindingId, Fix, Resource, Severity},
@@ -104,6 +104,24 @@ pub struct Cause {
     /// Whether the question was about something else.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unasked: bool,
+}
+
+/// A root finding as the cause that it is.
+impl From<&Finding> for Cause {
+    fn from(finding: &Finding) -> Self {
+        Self {
+            resource: finding.resource.clone(),
+            container: finding.container.clone(),
+            code: finding.code.clone(),
+            severity: finding.severity,
+            summary: finding.summary.clone(),
+            effects: Vec::new(),
+            evidence: finding.evidence.clone(),
+            fix: finding.fix.clone(),
+            rests_on: vec![Citation::Finding(finding.id.clone())],
+            unasked: false,
+        }
+    }
 }
 
 /// What a claim rests on.

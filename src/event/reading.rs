@@ -1,6 +1,6 @@
 //! What a log says about the state that a conversation is in. Pure.
 
-use super::{Entry, Event};
+use super::{Entry, Event, ToolCall};
 
 /// The turn under way, from its start on.
 pub fn open_turn(log: &[Entry]) -> Option<&[Entry]> {
@@ -8,6 +8,22 @@ pub fn open_turn(log: &[Entry]) -> Option<&[Entry]> {
         log.iter().rposition(|e| matches!(e.event, Event::TurnStarted { .. } | Event::TurnEnded { .. }))?;
     let turn = log.get(last..)?;
     matches!(turn.first()?.event, Event::TurnStarted { .. }).then_some(turn)
+}
+
+/// The calls of a turn's latest reply that are not answered yet.
+pub fn open_calls(turn: &[Entry]) -> Vec<&ToolCall> {
+    let latest = turn.iter().enumerate().rev().find_map(|(at, entry)| match &entry.event {
+        Event::ModelReplied { calls, .. } => Some((calls, turn.get(at..).unwrap_or_default())),
+        _ => None,
+    });
+    let Some((calls, since)) = latest else { return Vec::new() };
+    let answered = |call: &ToolCall| {
+        since.iter().any(|entry| match &entry.event {
+            Event::ToolReturned { call: id, .. } | Event::Diagnosed { call: id, .. } => *id == call.id,
+            _ => false,
+        })
+    };
+    calls.iter().filter(|call| !answered(call)).collect()
 }
 
 /// What a person said that no reply has read and no failed turn has owned up to.

@@ -6,6 +6,8 @@ use std::time::Duration;
 use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::Value;
 
+use crate::text::{one_line, shorten};
+
 /// A provider's words are quoted up to this many characters.
 const LONGEST_QUOTE: usize = 300;
 
@@ -180,12 +182,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 /// `words` on one line, short enough to be part of a sentence.
 pub(super) fn cut(words: &str) -> String {
-    let line = words.split_whitespace().collect::<Vec<_>>().join(" ");
-    let line = line.trim_end_matches('.');
-    match line.char_indices().nth(LONGEST_QUOTE) {
-        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
-        None => line.to_owned(),
-    }
+    shorten(one_line(words).trim_end_matches('.'), LONGEST_QUOTE)
 }
 
 #[cfg(test)]

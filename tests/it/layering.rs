@@ -6,10 +6,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A room may name itself, `redact`, `clock` and the rooms listed after it. `all` stands for every room.
+/// A room may name itself, `redact`, `clock`, `text` and the rooms listed after it. `all` stands for every room.
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("redact", &[]),
     ("clock", &[]),
+    ("text", &[]),
     ("telemetry", &[]),
     ("finding", &[]),
     ("event", &["finding"]),
@@ -32,6 +33,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 /// Rooms in which nothing reads, writes, waits or asks the time.
 const PURE: &[&str] = &[
     "redact",
+    "text",
     "finding",
     "event",
     "analyzers",
@@ -62,7 +64,8 @@ fn rooms_name_only_what_the_table_allows() {
             continue;
         };
         for named in rooms_named(&text) {
-            if named != room && named != "redact" && named != "clock" && !allowed.contains(&named.as_str()) {
+            let everybodys = ["redact", "clock", "text"].contains(&named.as_str());
+            if named != room && !everybodys && !allowed.contains(&named.as_str()) {
                 wrong.push(format!("{}: `{room}` may not use `{named}`", path.display()));
             }
         }
