@@ -12,10 +12,19 @@ use kubertnetes::{
 };
 
 use super::{Bot, Cluster, config, post, text};
-use crate::support::discord::{Discord as StandIn, Effect, Id, Recorded};
+use crate::support::discord::{Discord as StandIn, Effect, Home, Id, Recorded};
 
 async fn registered(stand_in: &StandIn, guild: Id) {
     stand_in.wait_until("the commands", |world| !world.guilds[&guild].commands.is_empty()).await;
+}
+
+/// A bot at home, with its commands registered.
+async fn ready() -> (StandIn, Home, Bot) {
+    let stand_in = StandIn::start();
+    let home = stand_in.home();
+    let bot = Bot::start(&stand_in).await;
+    registered(&stand_in, home.guild).await;
+    (stand_in, home, bot)
 }
 
 fn writes(asked: &Recorded) -> bool {
@@ -31,10 +40,7 @@ fn answered(stand_in: &StandIn, id: Id) -> (Option<u64>, Option<u64>, Option<Id>
 
 #[tokio::test]
 async fn a_command_is_deferred_in_time_and_goes_on_in_a_thread() {
-    let stand_in = StandIn::start();
-    let home = stand_in.home();
-    let bot = Bot::start(&stand_in).await;
-    registered(&stand_in, home.guild).await;
+    let (stand_in, home, bot) = ready().await;
     let asked =
         stand_in.slash(home.channel, home.person, "diagnose pod", &[("namespace", "shop"), ("pod", "web-1")]);
     let heard = bot.hear(1).await.remove(0);
@@ -57,10 +63,7 @@ async fn a_command_is_deferred_in_time_and_goes_on_in_a_thread() {
 
 #[tokio::test]
 async fn a_command_that_comes_twice_asks_once() {
-    let stand_in = StandIn::start();
-    let home = stand_in.home();
-    let bot = Bot::start(&stand_in).await;
-    registered(&stand_in, home.guild).await;
+    let (stand_in, home, bot) = ready().await;
     stand_in.change(|world| world.gateway.twice = 1);
     let asked = stand_in.slash(home.channel, home.person, "ask", &[("question", "why?")]);
     let callbacks = |world: &crate::support::discord::World| {
@@ -73,10 +76,7 @@ async fn a_command_that_comes_twice_asks_once() {
 
 #[tokio::test]
 async fn a_slow_database_does_not_keep_discord_waiting() {
-    let stand_in = StandIn::start();
-    let home = stand_in.home();
-    let bot = Bot::start(&stand_in).await;
-    registered(&stand_in, home.guild).await;
+    let (stand_in, home, bot) = ready().await;
     let url = format!("sqlite://{}", bot.folder.path().join("k.db").display());
     let mut database = <sqlx::SqliteConnection as sqlx::Connection>::connect(&url).await.unwrap();
     sqlx::query("BEGIN IMMEDIATE").execute(&mut database).await.unwrap();
@@ -91,10 +91,7 @@ async fn a_slow_database_does_not_keep_discord_waiting() {
 
 #[tokio::test]
 async fn every_command_asks_its_question() {
-    let stand_in = StandIn::start();
-    let home = stand_in.home();
-    let bot = Bot::start(&stand_in).await;
-    registered(&stand_in, home.guild).await;
+    let (stand_in, home, bot) = ready().await;
     let (channel, person) = (home.channel, home.person);
     stand_in.slash(channel, person, "diagnose namespace", &[("namespace", "shop")]);
     bot.hear(1).await;
@@ -122,10 +119,7 @@ async fn every_command_asks_its_question() {
 
 #[tokio::test]
 async fn a_command_in_a_thread_asks_there() {
-    let stand_in = StandIn::start();
-    let home = stand_in.home();
-    let bot = Bot::start(&stand_in).await;
-    registered(&stand_in, home.guild).await;
+    let (stand_in, home, bot) = ready().await;
     stand_in.user_says(home.channel, home.person, &format!("{} why?", stand_in.mention()));
     let first = bot.hear(1).await.remove(0);
     let thread = bot.open_thread(&first).await;
@@ -143,10 +137,7 @@ async fn a_command_in_a_thread_asks_there() {
 
 #[tokio::test]
 async fn a_command_whose_token_is_lost_is_answered_by_a_post_of_its_own_once() {
-    let stand_in = StandIn::start();
-    let home = stand_in.home();
-    let bot = Bot::start(&stand_in).await;
-    registered(&stand_in, home.guild).await;
+    let (stand_in, home, bot) = ready().await;
     stand_in.slash(home.channel, home.person, "ask", &[("question", "why?")]);
     let heard = bot.hear(1).await.remove(0);
     // Another process, or the same after a restart.
@@ -172,10 +163,7 @@ async fn a_command_whose_token_is_lost_is_answered_by_a_post_of_its_own_once() {
 
 #[tokio::test]
 async fn a_thread_begun_before_a_crash_is_found_again() {
-    let stand_in = StandIn::start();
-    let home = stand_in.home();
-    let bot = Bot::start(&stand_in).await;
-    registered(&stand_in, home.guild).await;
+    let (stand_in, home, bot) = ready().await;
     stand_in.slash(home.channel, home.person, "ask", &[("question", "why?")]);
     let heard = bot.hear(1).await.remove(0);
     let thread = bot.discord.open(&heard.place, &Redacted::new("why?")).await.unwrap();
@@ -269,10 +257,7 @@ async fn pressing_a_button_says_its_words() {
 
 #[tokio::test]
 async fn a_first_answer_that_fails_is_given_again() {
-    let stand_in = StandIn::start();
-    let home = stand_in.home();
-    let bot = Bot::start(&stand_in).await;
-    registered(&stand_in, home.guild).await;
+    let (stand_in, home, bot) = ready().await;
     let callback = |asked: &Recorded| asked.path.ends_with("/callback");
     stand_in.fail_next(1, callback, Effect::Status(502));
     stand_in.fail_next(1, callback, Effect::DropAfter);
@@ -284,10 +269,7 @@ async fn a_first_answer_that_fails_is_given_again() {
 
 #[tokio::test]
 async fn commands_are_written_only_when_they_differ() {
-    let stand_in = StandIn::start();
-    let home = stand_in.home();
-    let bot = Bot::start(&stand_in).await;
-    registered(&stand_in, home.guild).await;
+    let (stand_in, home, bot) = ready().await;
     let folder = bot.kill(&stand_in).await;
     assert_eq!(stand_in.requests().iter().filter(|asked| writes(asked)).count(), 1);
     let reads = |asked: &Recorded| {
