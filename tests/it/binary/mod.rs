@@ -3,6 +3,7 @@
 mod answers;
 mod discord;
 mod kill;
+mod kubectl;
 mod setup;
 
 use kubertnetes::llm::Provider;
