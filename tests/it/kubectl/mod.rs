@@ -1,4 +1,5 @@
 //! Tests of the kubectl dialect.
 
 mod against_kubectl;
+mod grammar;
 mod wire;

@@ -4,6 +4,7 @@ pub mod binary;
 pub mod cluster;
 pub mod discord;
 pub mod llm;
+pub mod only_reads;
 pub mod stores;
 pub mod world;
 

@@ -396,7 +396,7 @@ fn pair(word: &str) -> Read<(String, String)> {
 }
 
 fn kind_name(kind: &str) -> Read<String> {
-    let legal = !kind.is_empty()
+    let legal = kind.starts_with(|first: char| first.is_ascii_alphabetic())
         && kind.len() <= 253
         && kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
     if legal {
