@@ -127,6 +127,15 @@ impl Fields {
         self.tests.is_empty()
     }
 
+    /// Whether an object with this text can pass them all. Most can't, which is cheaper to see than to parse them.
+    pub(super) fn may_match(&self, text: &str) -> bool {
+        let plain =
+            |value: &str| value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+        self.tests.iter().filter(|(place, _)| matches!(place, At(_) | Either(..))).all(|(_, test)| {
+            !test.wanted || test.value.is_empty() || !plain(&test.value) || text.contains(&test.value)
+        })
+    }
+
     /// Whether an object passes them all.
     pub(super) fn matches(&self, object: &Value) -> bool {
         self.tests.iter().all(|(place, test)| (place.read(object) == test.value) == test.wanted)
