@@ -6,9 +6,9 @@ use serde::Deserialize;
 use super::{Answer, Lent, Tool};
 use crate::{cluster::kubectl, redact::Redacted};
 
-/// Reads the cluster with one kubectl command line. Read verbs only: get, describe, logs, events, top, rollout
-/// status|history, auth can-i, api-resources, version. No shell: no pipes, redirections or substitutions; narrow
-/// with -n, -l, --field-selector, -o jsonpath, --tail.
+/// Reads the cluster with one kubectl command line. Read verbs only: get, describe, logs, events, top, explain,
+/// rollout status|history, auth can-i, api-resources, version. No shell: no pipes, redirections or substitutions;
+/// narrow with -n, -l, --field-selector, -o jsonpath, --tail.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {

@@ -17,6 +17,7 @@ pub(super) enum Verb {
     ApiVersions,
     Version(Plain),
     ClusterInfo,
+    Explain(Explain),
     Rollout(Rollout),
     CanI(CanI),
 }
@@ -160,6 +161,14 @@ pub(super) struct ApiResources {
     pub wide: bool,
     pub headers: bool,
     pub sort_by: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Explain {
+    /// A kind, and after dots its group or a field.
+    pub word: String,
+    pub api_version: Option<String>,
+    pub recursive: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -38,6 +38,7 @@ pub fn looking(command: &Command, default_namespace: &str) -> Redacted {
         Verb::Top(top) => format!("what pods{} use", place(&top.place)),
         Verb::ApiResources(_) | Verb::ApiVersions => "the kinds that the cluster has".into(),
         Verb::Version(_) | Verb::ClusterInfo => "the cluster's version".into(),
+        Verb::Explain(asked) => format!("what `{}` is made of", asked.word),
         Verb::Rollout(rollout) => {
             let what = if rollout.history { "changes" } else { "rollout" };
             format!("{what} of {} `{}`", singular(&rollout.kind), rollout.name)
@@ -145,6 +146,10 @@ pub fn gist(command: &Command, output: &Output) -> Redacted {
         },
         Verb::Describe(_) => described(out),
         Verb::Logs(_) => log(out),
+        Verb::Explain(_) => match out.split_once("\nFIELDS:\n") {
+            Some((_, fields)) => count(fields.lines().filter(|line| line.contains("\t<")).count(), "field"),
+            None => first_line(out.lines().find(|line| line.starts_with("FIELD:")).unwrap_or(out)),
+        },
         Verb::Events(events) if matches!(events.form, Form::Table { .. }) => {
             let events_count = lines() - usize::from(events.headers && lines() > 0);
             let warnings =
@@ -341,6 +346,7 @@ mod tests {
             ("events --for pod/a", "events of pod `a`"),
             ("events", "events in `web`"),
             ("rollout status deploy/a", "rollout of deployment `a`"),
+            ("explain deploy.spec", "what `deploy.spec` is made of"),
             ("auth can-i get pods", "whether `get pods` is allowed in `web`"),
         ] {
             assert_eq!(looking(&parse(line).unwrap(), "web").as_str(), expected, "{line}");
@@ -355,6 +361,11 @@ mod tests {
                            b      0/1     1            0           5m\n";
         let one = "NAME   READY   STATUS             RESTARTS   AGE\nb      0/1     ImagePullBackOff   0          5m\n";
         let claims = "NAME   STATUS    VOLUME   CAPACITY   ACCESS MODES   STORAGECLASS   AGE\na      Pending                                      fast           5m\nb      Bound     v1       1Gi        RWO            fast           5m\n";
+        let events =
+            "LAST SEEN   TYPE      REASON\n5m          Warning   BackOff\n6m          Normal    Pulled\n";
+        let described = "Name:  a\nStatus:  Running\nEvents:\n  Warning  BackOff\n";
+        let fields =
+            "KIND: Pod\n\nFIELDS:\n  a\t<string>\n    Text.\n\n  b\t<[]Object> -required-\n    Text.\n\n";
         for (line, output, expected) in [
             ("get pods", output(pods, "", 0), "3 pods, 1 not Running"),
             ("get deploy", output(deployments, "", 0), "2 deployments, 1 not ready"),
@@ -363,42 +374,33 @@ mod tests {
             ("get pods,deploy", output(&format!("{pods}\n{deployments}"), "", 0), "5 objects"),
             ("get pods --no-headers", output("a 1/1 Running 0 5m\nb 1/1 Running 0 5m\n", "", 0), "2 pods"),
             ("get pods -o name", output("pod/a\npod/b\n", "", 0), "2 objects"),
-            ("get pod x", output("", "Error from server (NotFound): pods \"x\" not found\n", 1), "not found"),
-            ("get pods", output("", "No resources found in default namespace.\n", 0), "none"),
-            ("get pods", output("", "Error from server (Forbidden): pods is forbidden\n", 1), "not allowed"),
+            ("logs a", output("ok\nERROR x\nconnection failed\n", "", 0), "3 lines, 2 with errors"),
+            ("events", output(events, "", 0), "2 events, 1 warning"),
+            ("describe pod a", output(described, "", 0), "Running, 1 warning event"),
+            ("rollout status deploy/a", output("rolled out\nas asked\n", "", 0), "rolled out"),
+            ("explain po.spec", output(fields, "", 0), "2 fields"),
+            ("explain po.kind", output("KIND: Pod\n\nFIELD: kind <string>\n", "", 0), "FIELD: kind <string>"),
+        ] {
+            assert_eq!(gist(&parse(line).unwrap(), &output).as_str(), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn why_nothing_came_of_it_is_said() {
+        for (line, stderr, expected) in [
+            ("get pod x", "Error from server (NotFound): pods \"x\" not found", "not found"),
+            ("get pods", "No resources found in default namespace.", "none"),
+            ("get pods", "Error from server (Forbidden): pods is forbidden", "not allowed"),
             (
                 "get foo",
-                output("", "error: the server doesn't have a resource type \"foo\"\n", 1),
+                "error: the server doesn't have a resource type \"foo\"",
                 "the cluster has no such kind",
             ),
-            (
-                "get pods",
-                output("", "Unable to connect to the server: refused\n", 1),
-                "the cluster does not answer",
-            ),
-            ("logs a", output("ok\nERROR x\nconnection failed\n", "", 0), "3 lines, 2 with errors"),
-            ("logs a", output("", "Defaulted container \"a\" out of: a, b\n", 0), "empty"),
-            (
-                "events",
-                output(
-                    "LAST SEEN   TYPE      REASON\n5m          Warning   BackOff\n6m          Normal    Pulled\n",
-                    "",
-                    0,
-                ),
-                "2 events, 1 warning",
-            ),
-            (
-                "describe pod a",
-                output("Name:  a\nStatus:  Running\nEvents:\n  Warning  BackOff\n", "", 0),
-                "Running, 1 warning event",
-            ),
-            (
-                "rollout status deploy/a",
-                output("deployment \"a\" successfully rolled out\n", "", 0),
-                "deployment \"a\" successfully rolled out",
-            ),
-            ("top pods", output("", "error: Metrics API not available\n", 1), "Metrics API not available"),
+            ("get pods", "Unable to connect to the server: refused", "the cluster does not answer"),
+            ("logs a", "Defaulted container \"a\" out of: a, b", "empty"),
+            ("top pods", "error: Metrics API not available", "Metrics API not available"),
         ] {
+            let output = output("", &format!("{stderr}\n"), 1);
             assert_eq!(gist(&parse(line).unwrap(), &output).as_str(), expected, "{line}");
         }
     }

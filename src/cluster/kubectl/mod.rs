@@ -2,7 +2,7 @@
 //! that only reads, run through the API, and printed as kubectl prints it. Has no shell, no subprocess, no files and
 //! no way to write; knows nothing of who asks.
 //!
-//! `get`, `logs` and `api-resources` equal kubectl byte for byte, `describe` and `events` but for ages and versions;
+//! `get`, `logs`, `explain` and `api-resources` equal kubectl byte for byte, `describe` and `events` but for ages and versions;
 //! tests against the real one hold that. What differs on purpose:
 //!
 //! - The values of Secrets are `***` in every form and sizes in a description, the token of a service account too,
@@ -18,6 +18,7 @@
 //!   versions do. Nodes have the kubelet's events, which kubectl misses where they carry no id; several objects of
 //!   which one is missing are described all the same.
 //! - `version` and `cluster-info` have no client and no address to tell of.
+//! - `explain` reads OpenAPI v3 alone, and says so where a server has none of it.
 //! - A failing JSONPath says why without the whole object after it. `..` and `*` go by name, kubectl's in no order.
 //! - Descriptions of kinds beyond pods, workloads, Services, Ingresses, Nodes, claims, ConfigMaps, Secrets, Jobs and
 //!   autoscalers are in kubectl's general form.
@@ -27,6 +28,7 @@ mod can_i;
 mod command;
 mod describe;
 mod events;
+mod explain;
 mod get;
 mod gist;
 mod logs;
@@ -100,6 +102,7 @@ impl Kubectl {
             Verb::ApiVersions => about::api_versions(&session).await,
             Verb::Version(form) => about::version(&session, *form).await,
             Verb::ClusterInfo => about::cluster_info(&session).await,
+            Verb::Explain(asked) => explain::run(&session, asked).await,
             Verb::Rollout(rollout) => rollout::run(&session, rollout).await,
             Verb::CanI(asked) => can_i::run(&session, asked).await,
         };

@@ -207,7 +207,7 @@ const CLUSTERS: &[Option<&str>] = &[
 ];
 
 /// A recorded cluster, served, and what it has.
-struct Served {
+pub struct Served {
     port: u16,
     ours: Cluster,
     cache: tempfile::TempDir,
@@ -220,12 +220,17 @@ impl Served {
             None => support::cluster::practice(),
             Some(number) => support::cluster::scenario(number)?,
         };
+        let mut served = Self::of(ours).await;
+        served.words = served.look_around().await;
+        Some(served)
+    }
+
+    /// Serves a recorded cluster over HTTP, too.
+    pub async fn of(ours: Cluster) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(ours.snapshot().unwrap().clone().serve(listener));
-        let mut served = Self { port, ours, cache: tempfile::tempdir().unwrap(), words: Vec::new() };
-        served.words = served.look_around().await;
-        Some(served)
+        Self { port, ours, cache: tempfile::tempdir().unwrap(), words: Vec::new() }
     }
 
     /// The names that the commands speak of: of the first pod that is the scenario's own.
@@ -281,7 +286,7 @@ impl Served {
 }
 
 /// Whether the real kubectl is here; says by name which test was left out otherwise.
-fn has_kubectl() -> bool {
+pub fn has_kubectl() -> bool {
     let there = std::env::var_os("PATH").is_some_and(|path| {
         std::env::split_paths(&path).any(|folder| Path::new(&folder).join("kubectl").exists())
     });
@@ -324,7 +329,6 @@ async fn descriptions_and_events_equal_kubectl_but_for_ages() {
         assert_eq!(names.code, 0, "{}", names.stderr.as_str());
         lines.extend(names.stdout.lines().map(|name| served.fill(&format!("describe {name} -n {{ns}}"))));
         for line in &lines {
-            let (ours, real) = tokio::join!(served.run(line), served.real(line));
             // Some versions of kubectl read ConfigMaps in no order.
             let unordered = line.starts_with("events") || line.contains("configmap");
             // kubectl leaves out the kubelet's events of a node, which carry no id.
@@ -333,18 +337,22 @@ async fn descriptions_and_events_equal_kubectl_but_for_ages() {
                 let text = ageless(output.stdout.split(until).next().unwrap());
                 if unordered { sorted(&text) } else { with_sorted_events(&text) }
             };
-            let parts = [
-                difference(&out(&ours), &out(&real)),
-                difference(&ours.stderr, &real.stderr),
-                (ours.code != real.code).then(|| format!("  code: ours {}, real {}", ours.code, real.code)),
-            ];
-            let parts: Vec<String> = parts.into_iter().flatten().collect();
-            if !parts.is_empty() {
-                wrong.push(format!("{} $ kubectl {line}\n{}", served.ours.name(), parts.join("\n")));
-            }
+            wrong.extend(compare(&served, line, out).await);
         }
     }
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// In what ours differs from the real kubectl's answer, `out` of what was printed.
+pub async fn compare(served: &Served, line: &str, out: impl Fn(&Output) -> String) -> Option<String> {
+    let (ours, real) = tokio::join!(served.run(line), served.real(line));
+    let parts = [
+        difference(&out(&ours), &out(&real)),
+        difference(&ours.stderr, &real.stderr),
+        (ours.code != real.code).then(|| format!("  code: ours {}, real {}", ours.code, real.code)),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| format!("{} $ kubectl {line}\n{}", served.ours.name(), parts.join("\n")))
 }
 
 /// The first line in which the two differ.
@@ -391,21 +399,12 @@ async fn get_and_logs_equal_kubectl_byte_for_byte() {
         let Some(served) = Served::start(*number).await else { continue };
         for line in COMMANDS {
             let line = served.fill(line);
-            let (ours, real) = tokio::join!(served.run(&line), served.real(&line));
             compared += 1;
             // kubectl reads the logs of several pods in no order.
             let out = |output: &Output| {
                 if line.starts_with("logs -l") { sorted(&output.stdout) } else { output.stdout.to_string() }
             };
-            let parts = [
-                difference(&out(&ours), &out(&real)),
-                difference(&ours.stderr, &real.stderr),
-                (ours.code != real.code).then(|| format!("  code: ours {}, real {}", ours.code, real.code)),
-            ];
-            let parts: Vec<String> = parts.into_iter().flatten().collect();
-            if !parts.is_empty() {
-                wrong.push(format!("{} $ kubectl {line}\n{}", served.ours.name(), parts.join("\n")));
-            }
+            wrong.extend(compare(&served, &line, out).await);
         }
     }
     assert!(compared >= COMMANDS.len());

@@ -87,6 +87,8 @@ pub const API_RESOURCES: &[Flag] = &[
     switch("cached", None),
 ];
 
+pub const EXPLAIN: &[Flag] = &[NAMESPACE, value("api-version", None), switch("recursive", None), OUTPUT];
+
 pub const VERSION: &[Flag] = &[OUTPUT, switch("client", None)];
 
 pub const NONE: &[Flag] = &[NAMESPACE];

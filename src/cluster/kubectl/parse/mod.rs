@@ -80,6 +80,7 @@ pub fn parse(line: &str) -> Result<Command, Refusal> {
             }
             word => return Err(refused::second_word("rollout", word.as_deref())),
         },
+        "explain" => Verb::Explain(verbs::explain(&Parsed::read("explain", words, flags::EXPLAIN)?)?),
         "auth" => match second() {
             Some(word) if word == "can-i" => {
                 Verb::CanI(verbs::can_i(&Parsed::read("auth can-i", words, flags::CAN_I)?)?)

@@ -19,7 +19,6 @@ pub fn verb(verb: &str) -> Refusal {
         "config" => {
             "the cluster and the identity are fixed here; use cluster-info or version to see which it is"
         }
-        "explain" => "the schemas are not available here yet; use api-resources, or get -o yaml on an object",
         "diff" | "kustomize" | "convert" => {
             "there are no files here; use get -o yaml to see what the cluster has"
         }
@@ -33,7 +32,7 @@ pub fn verb(verb: &str) -> Refusal {
         _ => {
             return Refusal::new(format!(
                 "`{verb}` is not a verb here; the verbs are get, describe, logs, events, top, api-resources, \
-                 api-versions, version, cluster-info, rollout status, rollout history and auth can-i."
+                 api-versions, explain, version, cluster-info, rollout status, rollout history and auth can-i."
             ));
         }
     };
@@ -53,6 +52,9 @@ const IDENTITY: &str = "the identity is fixed here";
 const TARGET: &str = "the cluster is fixed here";
 const FILES: &str = "there are no files here; name the objects by kind and name";
 const PLAIN: &str = "it changes nothing about the answer; leave it out";
+
+/// Flags that verbs have so that `--watch=false` can be said.
+const KNOWN_TO_REFUSE: &[&str] = &["follow", "watch", "watch-only"];
 
 /// The flags of kubectl that are refused, with their short form and the reason.
 const FLAGS: &[(&str, Option<char>, &str)] = &[
@@ -125,7 +127,7 @@ pub fn short_flag(verb: &str, name: char, known: &[Flag]) -> Refusal {
 fn unknown(verb: &str, flag: &str, known: &[Flag]) -> Refusal {
     let possible: Vec<String> = known
         .iter()
-        .filter(|flag| !FLAGS.iter().any(|(long, ..)| *long == flag.long))
+        .filter(|flag| !KNOWN_TO_REFUSE.contains(&flag.long))
         .map(|flag| match flag.short {
             Some(short) => format!("-{short}/--{}", flag.long),
             None => format!("--{}", flag.long),

@@ -118,7 +118,6 @@ fn what_does_not_read_is_refused_by_name() {
         "autoscale",
         "certificate",
         "wait",
-        "explain",
         "diff",
         "kustomize",
     ] {
@@ -240,6 +239,13 @@ fn what_makes_no_sense_is_refused_with_what_does() {
         ("events --types=Bad", "Normal, Warning"),
         ("top", "top pods"),
         ("top jobs", "pods or nodes"),
+        ("explain", "one kind"),
+        ("explain pods svc", "one kind"),
+        ("explain .spec", "cannot be a kind"),
+        ("explain pods -o plaintext-openapiv2", "OpenAPI v3"),
+        ("explain pods -o json", "-o plaintext"),
+        ("explain pods --foo", "--recursive"),
+        ("get pods --recursive", "--recursive is not possible"),
         ("rollout", "needs a second word"),
         ("rollout status", "needs a kind"),
         ("auth can-i", "auth can-i get pods"),
@@ -261,7 +267,7 @@ proptest! {
 
     #[test]
     fn nothing_that_looks_like_kubectl_panics(
-        verb in "(get|describe|logs|events|top|rollout status|auth can-i|api-resources)",
+        verb in "(get|describe|logs|events|top|explain|rollout status|auth can-i|api-resources)",
         words in proptest::collection::vec("(-[a-zA-Z]?[=a-z]{0,3}|--[a-z-]{0,12}=?|[a-z./,'\"{}\\[\\]()@?*:]{0,12}|-o ?jsonpath=.{0,16})", 0..6),
     ) {
         let _ = parse(&format!("{verb} {}", words.join(" ")));

@@ -87,6 +87,20 @@ impl Template {
     }
 }
 
+/// The names in a path such as `spec.containers`, without the dot before it; `None` for a step that is no name.
+pub fn steps(path: &str) -> Result<Vec<Option<String>>, String> {
+    match Template::parse(&format!("{{.{path}}}"))?.pieces.as_slice() {
+        [Piece::Path(nodes)] => Ok(nodes.iter().map(Node::name).collect()),
+        _ => Err("must pass in 1 jsonpath string".into()),
+    }
+}
+
+impl Node {
+    fn name(&self) -> Option<String> {
+        if let Self::Field(name) = self { Some(name.clone()) } else { None }
+    }
+}
+
 /// The next piece with everything up to its `{end}` inside it. An open range goes on to the end of the template.
 fn nest(flat: &mut std::vec::IntoIter<Piece>, depth: usize) -> Result<Option<Piece>, String> {
     if depth > DEEPEST {

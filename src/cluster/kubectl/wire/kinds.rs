@@ -37,6 +37,11 @@ impl Kind {
         if self.group.is_empty() { kind } else { format!("{kind}.{}", self.group) }
     }
 
+    /// `pods`, `deployments.apps`.
+    pub fn group_resource(&self) -> String {
+        if self.group.is_empty() { self.plural.clone() } else { format!("{}.{}", self.plural, self.group) }
+    }
+
     /// `apps/v1, Resource=deployments`, as lists are called in errors.
     pub fn list_name(&self) -> String {
         format!("{}/{}, Resource={}", self.group, self.version, self.plural)
@@ -130,7 +135,26 @@ impl Kinds {
             .or_else(|| self.find(|kind| in_group(&kind) && shortened(kind, name)))
             .or_else(|| self.find(|kind| in_group_prefix(&kind) && named(kind, name)))
             .or_else(|| self.find(|kind| in_group_prefix(&kind) && shortened(kind, name)))
-            .ok_or_else(|| Failure::error(format!("the server doesn't have a resource type {name:?}")))
+            .ok_or_else(|| Self::unknown(name))
+    }
+
+    /// Every kind that a word without a group may mean, those of its plural, singular or kind before short names,
+    /// the preferred version of each group first.
+    pub fn candidates(&self, word: &str) -> Vec<&Kind> {
+        let word = word.to_lowercase();
+        let named: Vec<&Kind> = self.0.iter().filter(|kind| named(kind, &word)).collect();
+        match self.find(|kind| named.is_empty() && shortened(kind, &word)) {
+            Some(short) => {
+                let same = |kind: &&Kind| kind.group == short.group && kind.plural == short.plural;
+                self.0.iter().filter(same).collect()
+            }
+            None => named,
+        }
+    }
+
+    /// That no kind is called so.
+    pub fn unknown(name: &str) -> Failure {
+        Failure::error(format!("the server doesn't have a resource type {name:?}"))
     }
 
     fn find(&self, matches: impl Fn(&Kind) -> bool) -> Option<&Kind> {

@@ -76,10 +76,15 @@ impl<'a> Wire<'a> {
 
     /// The answer to a GET, as JSON.
     pub async fn get(&self, path: &str, accept: &str) -> Result<Value, Failure> {
-        let answer = self.ask(Method::GET, path, accept, Vec::new()).await?;
-        let bytes = self.whole(answer.0.into_body(), answer.1).await?;
+        let bytes = self.get_bytes(path, accept).await?;
         serde_json::from_slice(&bytes)
             .map_err(|error| Failure::error(format!("{path}: the answer is not JSON: {error}")))
+    }
+
+    /// The answer to a GET, as it is.
+    pub async fn get_bytes(&self, path: &str, accept: &str) -> Result<Vec<u8>, Failure> {
+        let (answer, until) = self.ask(Method::GET, path, accept, Vec::new()).await?;
+        self.whole(answer.into_body(), until).await
     }
 
     /// The beginning of the answer to a GET, and whether there is more: at most `most` bytes are read of it.
