@@ -15,6 +15,7 @@ use kube::{
 
 use super::{
     Cluster, Config, Origin,
+    kubectl::KnownKinds,
     snapshot::{Snapshot, SnapshotError},
 };
 use crate::{redact::Redacted, text::one_line};
@@ -219,7 +220,14 @@ async fn client(mut found: kube::Config, name: String, config: &Config) -> Resul
     let client = made
         .map_err(|error| fail(error.to_string()))?
         .map_err(|error| fail(sign_in_reason(&error, &auth)))?;
-    Ok(Cluster { client, name, default_namespace, origin: Origin::Live { url }, config: config.clone() })
+    Ok(Cluster {
+        client,
+        name,
+        default_namespace,
+        origin: Origin::Live { url },
+        config: config.clone(),
+        kinds_known: KnownKinds::default(),
+    })
 }
 
 fn program(auth: &AuthInfo) -> String {

@@ -83,6 +83,7 @@ pub struct Cluster {
     default_namespace: String,
     origin: Origin,
     config: Config,
+    kinds_known: kubectl::KnownKinds,
 }
 
 /// Where a cluster's answers come from.
@@ -116,6 +117,7 @@ impl Cluster {
             default_namespace: "default".into(),
             origin,
             config: config.clone(),
+            kinds_known: kubectl::KnownKinds::default(),
         }
     }
 

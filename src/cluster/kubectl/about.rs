@@ -52,7 +52,7 @@ fn service_line(service: &Value) -> String {
 }
 
 pub(super) async fn api_versions(session: &Session<'_>) -> Draft {
-    match Kinds::discover(&session.wire).await {
+    match session.wire.kinds_now().await {
         Ok(kinds) => {
             let mut versions: Vec<String> = kinds.0.iter().map(Kind::api_version).collect();
             versions.sort_unstable();
@@ -64,7 +64,7 @@ pub(super) async fn api_versions(session: &Session<'_>) -> Draft {
 }
 
 pub(super) async fn api_resources(session: &Session<'_>, asked: &ApiResources) -> Draft {
-    match Kinds::discover(&session.wire).await {
+    match session.wire.kinds_now().await {
         Ok(kinds) => Draft::of(resource_table(&kinds, asked)),
         Err(failure) => Failure::into(failure),
     }

@@ -7,7 +7,7 @@ use super::{
     command::{CanI, Question},
     output::Draft,
     print::tab::{self, TABLE},
-    wire::{SelfReview, failure::Failure, kinds::Kinds},
+    wire::{SelfReview, failure::Failure},
 };
 
 pub(super) async fn run(session: &Session<'_>, asked: &CanI) -> Draft {
@@ -28,10 +28,14 @@ pub(super) async fn run(session: &Session<'_>, asked: &CanI) -> Draft {
 
 async fn resource(session: &Session<'_>, asked: &CanI, draft: &mut Draft) -> Result<(), Failure> {
     let Question::Resource { verb, resource, name, subresource } = &asked.question else { return Ok(()) };
-    let kinds = Kinds::discover(&session.wire).await?;
-    let (group, plural, namespaced) = match kinds.resolve(resource) {
-        Ok(kind) => (kind.group.clone(), kind.plural.clone(), kind.namespaced),
-        Err(_) if resource == "*" => ("*".into(), "*".into(), true),
+    let kind = session.wire.among_kinds(|kinds| match resource.as_str() {
+        "*" => Ok(None),
+        resource => kinds.resolve(resource).cloned().map(Some),
+    });
+    let (group, plural, namespaced) = match kind.await {
+        Ok(Some(kind)) => (kind.group, kind.plural, kind.namespaced),
+        Ok(None) => ("*".into(), "*".into(), true),
+        Err(failure) if !failure.is_unknown_kind() => return Err(failure),
         Err(_) => {
             draft.warn(format!("Warning: the server doesn't have a resource type '{resource}'\n"));
             let (plural, group) = resource.split_once('.').unwrap_or((resource, ""));

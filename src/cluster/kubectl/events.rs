@@ -14,11 +14,7 @@ use super::{
         age,
         tab::{self, TABLE},
     },
-    wire::{
-        failure::Failure,
-        kinds::{Kind, Kinds},
-        lists,
-    },
+    wire::{failure::Failure, kinds::Kind, lists},
 };
 
 pub(super) async fn run(session: &Session<'_>, events: &Events) -> Draft {
@@ -42,8 +38,7 @@ pub(super) fn kind() -> Kind {
 async fn found(session: &Session<'_>, events: &Events) -> Result<Vec<Value>, Failure> {
     let mut filter = Filter::default();
     if let Some((word, name)) = &events.about {
-        let kinds = Kinds::discover(&session.wire).await?;
-        let kind = kinds.resolve(word)?;
+        let kind = session.wire.among_kinds(|kinds| kinds.resolve(word).cloned()).await?;
         filter.fields = Some(format!(
             "involvedObject.kind={},involvedObject.apiVersion={},involvedObject.name={name}",
             kind.kind,

@@ -23,11 +23,7 @@ struct Part {
 }
 
 pub(super) async fn run(session: &Session<'_>, get: &Get) -> Draft {
-    let kinds = match Kinds::discover(&session.wire).await {
-        Ok(kinds) => kinds,
-        Err(failure) => return failure.into(),
-    };
-    let wanted = match wanted(&kinds, &get.subject) {
+    let wanted = match session.wire.among_kinds(|kinds| wanted(kinds, &get.subject)).await {
         Ok(wanted) => wanted,
         Err(failure) => return failure.into(),
     };
@@ -50,7 +46,7 @@ pub(super) async fn run(session: &Session<'_>, get: &Get) -> Draft {
 }
 
 /// What to ask for: kinds, each with a name or without.
-fn wanted(kinds: &Kinds, subject: &Subject) -> Result<Vec<(Kind, Option<String>)>, Failure> {
+pub(super) fn wanted(kinds: &Kinds, subject: &Subject) -> Result<Vec<(Kind, Option<String>)>, Failure> {
     match subject {
         Subject::Kinds(words) => {
             let mut found: Vec<(Kind, Option<String>)> = Vec::new();
@@ -72,7 +68,7 @@ fn wanted(kinds: &Kinds, subject: &Subject) -> Result<Vec<(Kind, Option<String>)
 }
 
 /// Words can be categories such as `all`.
-pub(super) fn resolve_all<'a>(kinds: &'a Kinds, words: &[String]) -> Result<Vec<&'a Kind>, Failure> {
+fn resolve_all<'a>(kinds: &'a Kinds, words: &[String]) -> Result<Vec<&'a Kind>, Failure> {
     let mut found = Vec::new();
     for word in words {
         match kinds.category(word) {

@@ -7,12 +7,7 @@ use super::{
     command::{Filter, Logs, Since, Source},
     output::Draft,
     pods,
-    wire::{
-        encode,
-        failure::Failure,
-        kinds::{Kind, Kinds},
-        lists,
-    },
+    wire::{encode, failure::Failure, kinds::Kind, lists},
 };
 
 /// How many lines are shown where neither `--tail` nor `--since` is given.
@@ -72,8 +67,7 @@ async fn pods(session: &Session<'_>, logs: &Logs, draft: &mut Draft) -> Result<V
     if ["pod", "pods", "po"].contains(&kind.as_str()) {
         return one(session, &pod, namespace, name).await.map(|pod| vec![pod]);
     }
-    let kinds = Kinds::discover(&session.wire).await?;
-    let kind = kinds.resolve(&kind)?;
+    let kind = &session.wire.among_kinds(|kinds| kinds.resolve(&kind).cloned()).await?;
     let owner = one(session, kind, namespace, name).await?;
     let labels = pods::selector(&owner).ok_or_else(|| no_selector(kind, name))?;
     let filter = Filter { labels: Some(labels.clone()), fields: None };

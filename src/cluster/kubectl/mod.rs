@@ -48,6 +48,7 @@ use kube::Client;
 use self::{command::Verb, wire::Wire};
 use super::Cluster;
 
+pub(super) use self::wire::KnownKinds;
 pub use self::{
     command::Command,
     gist::{gist, looking},
@@ -56,10 +57,11 @@ pub use self::{
     wire::Limits,
 };
 
-/// Runs commands against one cluster.
+/// Runs commands against one cluster. Clones share what they know of its kinds.
 #[derive(Clone)]
 pub struct Kubectl {
     client: Client,
+    known: KnownKinds,
     now: Timestamp,
     default_namespace: String,
     limits: Limits,
@@ -76,7 +78,13 @@ impl Kubectl {
     /// Asks through `client`. Ages are measured to `now`; where a command names no namespace it means
     /// `default_namespace`.
     pub fn new(client: Client, now: Timestamp, default_namespace: impl Into<String>) -> Self {
-        Self { client, now, default_namespace: default_namespace.into(), limits: Limits::default() }
+        Self {
+            client,
+            known: KnownKinds::default(),
+            now,
+            default_namespace: default_namespace.into(),
+            limits: Limits::default(),
+        }
     }
 
     /// The same within other limits.
@@ -88,7 +96,7 @@ impl Kubectl {
     /// Runs a command. What fails is said in the output, in kubectl's words.
     pub async fn run(&self, command: &Command) -> Output {
         let session = Session {
-            wire: Wire::new(&self.client, self.limits),
+            wire: Wire::new(&self.client, &self.known, self.limits),
             now: self.now,
             default_namespace: &self.default_namespace,
         };
@@ -116,6 +124,7 @@ impl Kubectl {
 impl Cluster {
     /// Runs a command here. What fails is said in the output, in kubectl's words.
     pub async fn kubectl(&self, command: &Command) -> Output {
-        Kubectl::new(self.client().clone(), self.now(), self.default_namespace()).run(command).await
+        let kubectl = Kubectl::new(self.client().clone(), self.now(), self.default_namespace());
+        Kubectl { known: self.kinds_known.clone(), ..kubectl }.run(command).await
     }
 }

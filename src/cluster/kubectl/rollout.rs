@@ -10,12 +10,7 @@ use super::{
     output::Draft,
     pods,
     print::tab::{self, DESCRIPTION},
-    wire::{
-        JSON,
-        failure::Failure,
-        kinds::{Kind, Kinds},
-        lists,
-    },
+    wire::{JSON, failure::Failure, kinds::Kind, lists},
 };
 
 const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
@@ -29,8 +24,7 @@ pub(super) async fn run(session: &Session<'_>, rollout: &Rollout) -> Draft {
 }
 
 async fn answer(session: &Session<'_>, rollout: &Rollout) -> Result<String, Failure> {
-    let kinds = Kinds::discover(&session.wire).await?;
-    let kind = kinds.resolve(&rollout.kind)?;
+    let kind = &session.wire.among_kinds(|kinds| kinds.resolve(&rollout.kind).cloned()).await?;
     let namespace = rollout.place.namespace(session.default_namespace);
     let object = session.wire.get(&kind.object_path(namespace, &rollout.name), JSON).await?;
     match (rollout.history, kind.kind.as_str()) {

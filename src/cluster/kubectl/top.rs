@@ -11,12 +11,7 @@ use super::{
         quantity,
         tab::{self, TABLE},
     },
-    wire::{
-        JSON,
-        failure::Failure,
-        kinds::{Kind, Kinds},
-        lists,
-    },
+    wire::{JSON, failure::Failure, kinds::Kind, lists},
 };
 
 /// One line: whose it is, and how much.
@@ -54,10 +49,12 @@ pub(super) async fn run(session: &Session<'_>, top: &Top) -> Draft {
 }
 
 async fn table(session: &Session<'_>, top: &Top) -> Result<Option<String>, Failure> {
-    let kinds = Kinds::discover(&session.wire).await?;
     let plural = if top.nodes { "nodes" } else { "pods" };
-    let metrics = kinds.0.iter().find(|kind| kind.group == "metrics.k8s.io" && kind.plural == plural);
-    let Some(metrics) = metrics else { return Err(Failure::error("Metrics API not available")) };
+    let metrics = session.wire.among_kinds(|kinds| {
+        let metrics = kinds.0.iter().find(|kind| kind.group == "metrics.k8s.io" && kind.plural == plural);
+        metrics.cloned().ok_or_else(|| Failure::error("Metrics API not available"))
+    });
+    let metrics = &metrics.await?;
     let namespace = top.place.namespace(session.default_namespace);
     let found = match &top.name {
         Some(name) => vec![session.wire.get(&metrics.object_path(namespace, name), JSON).await?],

@@ -21,12 +21,7 @@ use super::{
     get,
     output::Draft,
     pods,
-    wire::{
-        JSON,
-        failure::Failure,
-        kinds::{Kind, Kinds},
-        lists,
-    },
+    wire::{JSON, failure::Failure, kinds::Kind, lists},
 };
 
 /// How many objects one command describes at most.
@@ -46,11 +41,7 @@ struct Related {
 
 pub(super) async fn run(session: &Session<'_>, describe: &Describe) -> Draft {
     let mut draft = Draft::default();
-    let kinds = match Kinds::discover(&session.wire).await {
-        Ok(kinds) => kinds,
-        Err(failure) => return failure.into(),
-    };
-    let mut found = match find(session, describe, &kinds, &mut draft).await {
+    let mut found = match find(session, describe, &mut draft).await {
         Ok(found) => found,
         Err(failure) => return failure.into(),
     };
@@ -81,34 +72,18 @@ pub(super) async fn run(session: &Session<'_>, describe: &Describe) -> Draft {
 
 type Found = Vec<(Kind, Value)>;
 
-async fn find(
-    session: &Session<'_>,
-    describe: &Describe,
-    kinds: &Kinds,
-    draft: &mut Draft,
-) -> Result<Found, Failure> {
+async fn find(session: &Session<'_>, describe: &Describe, draft: &mut Draft) -> Result<Found, Failure> {
     let namespace = describe.place.namespace(session.default_namespace);
     let filter = Filter { labels: describe.labels.clone(), fields: None };
     let mut found = Found::new();
-    let names: Vec<(Kind, String)> = match &describe.subject {
-        Subject::Kinds(words) => {
-            for kind in get::resolve_all(kinds, words)? {
-                let objects = lists::objects(&session.wire, kind, namespace, &filter).await?;
-                found.extend(objects.into_iter().map(|object| (kind.clone(), object)));
-            }
-            return Ok(found);
-        }
-        Subject::Named { kind, names } => {
-            let kind = kinds.resolve(kind)?;
-            names.iter().map(|name| (kind.clone(), name.clone())).collect()
-        }
-        Subject::Pairs(pairs) => pairs
-            .iter()
-            .map(|(kind, name)| Ok((kinds.resolve(kind)?.clone(), name.clone())))
-            .collect::<Result<_, Failure>>()?,
-    };
+    let wanted = session.wire.among_kinds(|kinds| get::wanted(kinds, &describe.subject)).await?;
     let by_prefix = matches!(&describe.subject, Subject::Named { names, .. } if names.len() == 1);
-    for (kind, name) in names {
+    for (kind, name) in wanted {
+        let Some(name) = name else {
+            let objects = lists::objects(&session.wire, &kind, namespace, &filter).await?;
+            found.extend(objects.into_iter().map(|object| (kind.clone(), object)));
+            continue;
+        };
         match session.wire.get(&kind.object_path(namespace, &name), JSON).await {
             Ok(object) => found.push((kind, object)),
             Err(failure) if by_prefix && failure.is_not_found() => {

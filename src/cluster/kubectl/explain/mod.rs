@@ -37,8 +37,7 @@ pub(super) async fn run(session: &Session<'_>, asked: &Explain) -> Draft {
 }
 
 async fn explain(session: &Session<'_>, asked: &Explain, draft: &mut Draft) -> Result<(), Failure> {
-    let kinds = Kinds::discover(&session.wire).await?;
-    let (subject, path) = subject(&kinds, asked)?;
+    let (subject, path) = session.wire.among_kinds(|kinds| subject(kinds, asked)).await?;
     let bytes = session.wire.get_bytes(&document_path(session, &subject).await?, JSON).await;
     let bytes = bytes.map_err(|failure| unread(failure, &subject))?;
     write(&bytes, &subject, &path, asked.recursive, session.wire.limits.output, draft)
@@ -114,7 +113,7 @@ fn group_version(text: &str) -> Result<(String, String), Failure> {
 
 /// That no kind is called so, which kubectl says without `error:` here.
 fn unknown(word: &str) -> Failure {
-    let failure = Kinds::unknown(word);
+    let failure = Failure::unknown_kind(word);
     Failure { message: failure.message.trim_start_matches("error: ").into(), ..failure }
 }
 

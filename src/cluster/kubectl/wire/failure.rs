@@ -13,6 +13,8 @@ pub struct Failure {
     pub status: Option<u16>,
 }
 
+const NO_SUCH_KIND: &str = "the server doesn't have a resource type";
+
 /// The API server's own account of what went wrong.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -69,6 +71,15 @@ impl Failure {
             reason => format!("Error from server ({reason}): {}", status.message),
         };
         Self { message, status: Some(code.as_u16()) }
+    }
+
+    /// A word that none of the server's kinds is called.
+    pub fn unknown_kind(word: &str) -> Self {
+        Self::error(format!("{NO_SUCH_KIND} {word:?}"))
+    }
+
+    pub fn is_unknown_kind(&self) -> bool {
+        self.message.starts_with("error: ") && self.message.contains(NO_SUCH_KIND)
     }
 
     pub fn is_not_found(&self) -> bool {

@@ -79,7 +79,7 @@ pub struct Kinds(pub Vec<Kind>);
 
 impl Kinds {
     /// Asks the server.
-    pub async fn discover(wire: &Wire<'_>) -> Result<Self, Failure> {
+    pub(super) async fn discover(wire: &Wire<'_>) -> Result<Self, Failure> {
         let (core, groups) =
             futures::future::join(wire.get("/api", AGGREGATED), wire.get("/apis", AGGREGATED)).await;
         let (core, groups) = (core?, groups?);
@@ -135,7 +135,7 @@ impl Kinds {
             .or_else(|| self.find(|kind| in_group(&kind) && shortened(kind, name)))
             .or_else(|| self.find(|kind| in_group_prefix(&kind) && named(kind, name)))
             .or_else(|| self.find(|kind| in_group_prefix(&kind) && shortened(kind, name)))
-            .ok_or_else(|| Self::unknown(name))
+            .ok_or_else(|| Failure::unknown_kind(name))
     }
 
     /// Every kind that a word without a group may mean, those of its plural, singular or kind before short names,
@@ -150,11 +150,6 @@ impl Kinds {
             }
             None => named,
         }
-    }
-
-    /// That no kind is called so.
-    pub fn unknown(name: &str) -> Failure {
-        Failure::error(format!("the server doesn't have a resource type {name:?}"))
     }
 
     fn find(&self, matches: impl Fn(&Kind) -> bool) -> Option<&Kind> {

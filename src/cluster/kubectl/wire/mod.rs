@@ -3,6 +3,7 @@
 
 pub(super) mod failure;
 pub(super) mod kinds;
+mod known;
 pub(super) mod lists;
 
 use std::{
@@ -20,6 +21,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use self::failure::Failure;
+pub use self::known::KnownKinds;
 
 /// How much one command may ask for.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +59,7 @@ pub const JSON: &str = "application/json";
 /// A connection for the time of one command.
 pub struct Wire<'a> {
     client: &'a Client,
+    known: &'a KnownKinds,
     pub limits: Limits,
     deadline: Instant,
     read: AtomicUsize,
@@ -64,9 +67,10 @@ pub struct Wire<'a> {
 }
 
 impl<'a> Wire<'a> {
-    pub fn new(client: &'a Client, limits: Limits) -> Self {
+    pub fn new(client: &'a Client, known: &'a KnownKinds, limits: Limits) -> Self {
         Self {
             client,
+            known,
             limits,
             deadline: Instant::now() + limits.command,
             read: AtomicUsize::new(0),
