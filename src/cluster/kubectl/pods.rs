@@ -41,10 +41,12 @@ fn equalities(labels: &Value) -> String {
     labels.join(",")
 }
 
-/// `app=web,tier in (a,b),!old`, as selectors are written.
+/// `app=web,!old,tier in (a,b)`, as selectors are written: by key.
 pub fn label_selector(selector: &Value) -> String {
-    let mut parts: Vec<String> =
-        Some(equalities(&selector["matchLabels"])).filter(|text| !text.is_empty()).into_iter().collect();
+    let labels = selector["matchLabels"].as_object().map(sorted).unwrap_or_default().into_iter();
+    let mut parts: Vec<(&str, String)> = labels
+        .map(|(key, value)| (key.as_str(), format!("{key}={}", value.as_str().unwrap_or_default())))
+        .collect();
     for expression in selector["matchExpressions"].as_array().map(Vec::as_slice).unwrap_or_default() {
         let key = expression["key"].as_str().unwrap_or_default();
         let mut values: Vec<&str> = expression["values"]
@@ -53,14 +55,16 @@ pub fn label_selector(selector: &Value) -> String {
             .unwrap_or_default();
         values.sort_unstable();
         let values = values.join(",");
-        parts.push(match expression["operator"].as_str().unwrap_or_default() {
+        let text = match expression["operator"].as_str().unwrap_or_default() {
             "In" => format!("{key} in ({values})"),
             "NotIn" => format!("{key} notin ({values})"),
             "DoesNotExist" => format!("!{key}"),
             _ => key.into(),
-        });
+        };
+        parts.push((key, text));
     }
-    parts.join(",")
+    parts.sort_by_key(|(key, _)| *key);
+    parts.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(",")
 }
 
 /// Whether `owner` made the object and keeps it.

@@ -252,7 +252,7 @@ impl Served {
         self.words.iter().fold(line.to_owned(), |line, (word, value)| line.replace(word, value))
     }
 
-    async fn run(&self, line: &str) -> Output {
+    pub async fn run(&self, line: &str) -> Output {
         self.ours.kubectl(&parse(line).unwrap_or_else(|refusal| panic!("{line}: {refusal}"))).await
     }
 
@@ -297,7 +297,7 @@ pub fn has_kubectl() -> bool {
 }
 
 /// `text` without what depends on the time of day: ages, and the columns that are as wide as they are. And without
-/// what versions of kubectl write differently: the names of ports, an optional ConfigMap, the version of kube-proxy,
+/// what versions of kubectl write differently: the names of ports, an optional ConfigMap, the version of kube-proxy, a time zone,
 /// the container that an event is about.
 fn ageless(text: &str) -> String {
     let ages =
@@ -305,15 +305,28 @@ fn ageless(text: &str) -> String {
             .unwrap();
     let ports = regex::Regex::new(r"/(TCP|UDP|SCTP) \([^)]*\)").unwrap();
     let containers = regex::Regex::new(r"spec\.\w+\{[^}]*\}: ").unwrap();
-    let lines = text.lines().filter(|line| !line.contains("Kube-Proxy Version:")).map(|line| {
-        let keep = line.contains("Liveness:") || line.contains("Readiness:") || line.contains("Startup:");
-        let line = if keep { line.into() } else { ages.replace_all(line, "AGE$4") };
-        let line = containers.replace(&line, "");
-        let line = ports.replace_all(&line, "/$1").into_owned();
-        let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
-        line.replace("ConfigMapOptional: <nil>", "Optional: false")
-    });
+    let lines = text
+        .lines()
+        .filter(|line| !line.contains("Kube-Proxy Version:") && !line.starts_with("Time Zone:"))
+        .map(|line| {
+            let keep = line.contains("Liveness:") || line.contains("Readiness:") || line.contains("Startup:");
+            let line = if keep { line.into() } else { ages.replace_all(line, "AGE$4") };
+            let line = containers.replace(&line, "");
+            let line = ports.replace_all(&line, "/$1").into_owned();
+            let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+            line.replace("ConfigMapOptional: <nil>", "Optional: false")
+        });
     lines.collect::<Vec<_>>().join("\n")
+}
+
+/// `describe` as it is compared: without what the time of day and the version make of it.
+pub fn described(line: &str, output: &Output) -> String {
+    // Some versions of kubectl read ConfigMaps in no order, none reads the limits of a LimitRange in one.
+    let unordered = ["events", "describe limits", "describe ns"].iter().any(|begin| line.starts_with(begin));
+    // kubectl leaves out the kubelet's events of a node, which carry no id.
+    let until = if line.starts_with("describe node") { "Events:" } else { "\0" };
+    let text = ageless(output.stdout.split(until).next().unwrap());
+    if unordered || line.contains("configmap") { sorted(&text) } else { with_sorted_events(&text) }
 }
 
 #[tokio::test]
@@ -329,15 +342,7 @@ async fn descriptions_and_events_equal_kubectl_but_for_ages() {
         assert_eq!(names.code, 0, "{}", names.stderr.as_str());
         lines.extend(names.stdout.lines().map(|name| served.fill(&format!("describe {name} -n {{ns}}"))));
         for line in &lines {
-            // Some versions of kubectl read ConfigMaps in no order.
-            let unordered = line.starts_with("events") || line.contains("configmap");
-            // kubectl leaves out the kubelet's events of a node, which carry no id.
-            let until = if line.starts_with("describe node") { "Events:" } else { "\0" };
-            let out = |output: &Output| {
-                let text = ageless(output.stdout.split(until).next().unwrap());
-                if unordered { sorted(&text) } else { with_sorted_events(&text) }
-            };
-            wrong.extend(compare(&served, line, out).await);
+            wrong.extend(compare(&served, line, |output| described(line, output)).await);
         }
     }
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));

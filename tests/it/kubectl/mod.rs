@@ -1,6 +1,7 @@
 //! Tests of the kubectl dialect.
 
 mod against_kubectl;
+mod describe;
 mod discovery;
 mod explain;
 mod grammar;

@@ -1,13 +1,17 @@
 //! `describe`: one object and what is around it, in the sections of `kubectl describe`. What is around it is fetched
 //! first, then the page is written without asking further.
 
+mod access;
 mod autoscaler;
 mod container;
+mod endpoints;
 mod generic;
+mod limits;
 mod network;
 mod node;
 mod page;
 mod pod;
+mod policy;
 mod storage;
 mod volume;
 mod workload;
@@ -37,6 +41,10 @@ struct Related {
     endpoint_slices: Vec<Value>,
     services: Vec<Value>,
     lease: Result<Value, String>,
+    quotas: Result<Vec<Value>, String>,
+    limit_ranges: Result<Vec<Value>, String>,
+    /// Their metadata alone; `None` where they may not be read.
+    secrets: Option<Vec<Value>>,
 }
 
 pub(super) async fn run(session: &Session<'_>, describe: &Describe) -> Draft {
@@ -109,6 +117,12 @@ fn write(session: &Session<'_>, kind: &Kind, object: &Value, related: &Related) 
         ("", "PersistentVolumeClaim") => storage::claim(&mut page, object, related),
         ("", "ConfigMap") => storage::config_map(&mut page, object, related),
         ("", "Secret") => storage::secret(&mut page, object),
+        ("", "PersistentVolume") => storage::volume(&mut page, object, related),
+        ("", "Namespace") => limits::namespace(&mut page, object, related),
+        ("", "ResourceQuota") => limits::quota(&mut page, object),
+        ("", "LimitRange") => limits::limit_range(&mut page, object),
+        ("", "ServiceAccount") => access::service_account(&mut page, object, related),
+        ("", "Endpoints") => endpoints::endpoints(&mut page, object, related),
         ("apps", "Deployment") => workload::deployment(&mut page, object, related),
         ("apps", "ReplicaSet") => workload::replica_set(&mut page, object, related),
         ("apps", "StatefulSet") => workload::stateful_set(&mut page, object, related),
@@ -117,6 +131,16 @@ fn write(session: &Session<'_>, kind: &Kind, object: &Value, related: &Related) 
         ("batch", "CronJob") => workload::cron_job(&mut page, object, related),
         ("networking.k8s.io", "Ingress") => network::ingress(&mut page, object, related),
         ("autoscaling", "HorizontalPodAutoscaler") => autoscaler::describe(&mut page, object, related),
+        ("networking.k8s.io", "IngressClass") => endpoints::ingress_class(&mut page, object, related),
+        ("networking.k8s.io", "NetworkPolicy") => policy::network(&mut page, object),
+        ("discovery.k8s.io", "EndpointSlice") => endpoints::slice(&mut page, object, related),
+        ("policy", "PodDisruptionBudget") => policy::disruption_budget(&mut page, object, related),
+        ("scheduling.k8s.io", "PriorityClass") => policy::priority_class(&mut page, object, related),
+        ("storage.k8s.io", "StorageClass") => storage::class(&mut page, object, related),
+        ("rbac.authorization.k8s.io", "Role" | "ClusterRole") => access::role(&mut page, object),
+        ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {
+            access::binding(&mut page, object);
+        }
         _ => generic::describe(&mut page, object, related),
     }
     page.finish()
@@ -132,9 +156,11 @@ async fn related(session: &Session<'_>, kind: &Kind, object: &Value, with_events
         endpoint_slices: Vec::new(),
         services: Vec::new(),
         lease: Err(String::new()),
+        quotas: Ok(Vec::new()),
+        limit_ranges: Ok(Vec::new()),
+        secrets: None,
     };
-    // kubectl shows none for Secrets.
-    if with_events && !kind.is_secret() {
+    if with_events && !without_events(kind) {
         related.events = around.events(kind, object).await;
     }
     let name = pods::name(object);
@@ -163,10 +189,37 @@ async fn related(session: &Session<'_>, kind: &Kind, object: &Value, with_events
             related.endpoint_slices =
                 around.list("discovery.k8s.io", "endpointslices", None, None).await.unwrap_or_default();
         }
+        ("", "Namespace") => around_namespace(session, name, &mut related).await,
+        ("", "ServiceAccount") => {
+            let filter = Filter::default();
+            let kind = kind_of("", "secrets");
+            related.secrets =
+                lists::metadata(&session.wire, &kind, Some(&around.namespace), &filter).await.ok();
+        }
         ("", "Node") => around_node(&around, &name, &mut related).await,
         _ => {}
     }
     related
+}
+
+/// The kinds that kubectl shows no events of.
+fn without_events(kind: &Kind) -> bool {
+    match kind.group.as_str() {
+        "" => ["Secret", "Namespace", "LimitRange", "ResourceQuota"].contains(&kind.kind.as_str()),
+        "networking.k8s.io" => kind.kind == "NetworkPolicy",
+        group => group == "rbac.authorization.k8s.io",
+    }
+}
+
+async fn around_namespace(session: &Session<'_>, namespace: String, related: &mut Related) {
+    let around = Around { session, namespace };
+    let (quotas, ranges) = futures::future::join(
+        around.list("", "resourcequotas", None, None),
+        around.list("", "limitranges", None, None),
+    )
+    .await;
+    related.quotas = quotas.map_err(|failure| failure.message);
+    related.limit_ranges = ranges.map_err(|failure| failure.message);
 }
 
 async fn around_node(around: &Around<'_>, name: &str, related: &mut Related) {

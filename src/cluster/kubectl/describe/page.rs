@@ -13,7 +13,7 @@ use crate::cluster::kubectl::print::{
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// The longest annotation that stands beside its name.
-const LONGEST_ANNOTATION: usize = 140;
+pub const LONGEST_ANNOTATION: usize = 140;
 
 /// A description while it is written.
 pub struct Page {
@@ -137,7 +137,8 @@ impl Page {
     }
 }
 
-fn shorten(text: &str, most: usize) -> String {
+/// The beginning of what is too long.
+pub fn shorten(text: &str, most: usize) -> String {
     if text.len() <= most {
         return text.into();
     }

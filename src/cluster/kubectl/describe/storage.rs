@@ -1,10 +1,14 @@
-//! PersistentVolumeClaims, ConfigMaps and Secrets.
+//! PersistentVolumes and their classes and claims, ConfigMaps and Secrets.
 
 use serde_json::Value;
 
 use super::{
     Related,
-    page::{Page, date, joined, list, plain, text},
+    page::{
+        LONGEST_ANNOTATION, Page, date, joined, list, or, pair_texts, pairs_inline, plain, shorten, text,
+        truth,
+    },
+    volume,
 };
 use crate::cluster::kubectl::{print::json::sorted, secret};
 
@@ -42,6 +46,129 @@ pub fn claim(page: &mut Page, claim: &Value, related: &Related) {
     users.sort_unstable();
     page.lines("", "Used By", "\t", &users);
     conditions(page, status);
+    page.events(related.events.as_ref());
+}
+
+pub fn volume(page: &mut Page, volume: &Value, related: &Related) {
+    let (metadata, spec, status) = (&volume["metadata"], &volume["spec"], &volume["status"]);
+    page.field(0, "Name", text(&metadata["name"]));
+    page.pairs("Labels", &metadata["labels"]);
+    page.annotations("Annotations", &metadata["annotations"]);
+    page.field(0, "Finalizers", format!("[{}]", joined(&metadata["finalizers"], " ")));
+    let old_class = &metadata["annotations"]["volume.beta.kubernetes.io/storage-class"];
+    page.field(
+        0,
+        "StorageClass",
+        if old_class.is_null() { plain(&spec["storageClassName"]) } else { plain(old_class) },
+    );
+    if metadata["deletionTimestamp"].is_null() {
+        page.field(0, "Status", text(&status["phase"]));
+    } else {
+        let lasts = page.since(&metadata["deletionTimestamp"]);
+        page.field(0, "Status", format!("Terminating (lasts {lasts})"));
+    }
+    let claim = &spec["claimRef"];
+    let claim = match claim.is_null() {
+        true => String::new(),
+        false => format!("{}/{}", text(&claim["namespace"]), text(&claim["name"])),
+    };
+    page.field(0, "Claim", claim);
+    page.field(0, "Reclaim Policy", text(&spec["persistentVolumeReclaimPolicy"]));
+    page.field(0, "Access Modes", modes(&spec["accessModes"]));
+    page.some(0, "VolumeMode", &spec["volumeMode"]);
+    page.field(0, "Capacity", or(&spec["capacity"]["storage"], "0"));
+    node_affinity(page, &spec["nodeAffinity"]["required"]);
+    page.field(0, "Message", text(&status["message"]));
+    page.line(0, "Source:");
+    source(page, spec);
+    page.events(related.events.as_ref());
+}
+
+fn node_affinity(page: &mut Page, required: &Value) {
+    if required.is_null() {
+        return page.field(0, "Node Affinity", "<none>");
+    }
+    page.field(0, "Node Affinity", "");
+    let terms = list(&required["nodeSelectorTerms"]);
+    page.field(1, "Required Terms", if terms.is_empty() { "<none>" } else { "" });
+    for (number, term) in terms.iter().enumerate() {
+        let expressions: Vec<String> = list(&term["matchExpressions"]).iter().map(expression).collect();
+        page.lines("    ", &format!("Term {number}"), "\t", &expressions);
+    }
+}
+
+/// `kubernetes.io/hostname in [node-1, node-2]`.
+fn expression(expression: &Value) -> String {
+    let (key, operator) = (text(&expression["key"]), text(&expression["operator"]).to_lowercase());
+    match joined(&expression["values"], ", ") {
+        values if values.is_empty() => format!("{key} {operator}"),
+        values => format!("{key} {operator} [{values}]"),
+    }
+}
+
+/// What the volume is made from: the one part of its spec that is of no other use.
+fn source(page: &mut Page, spec: &Value) {
+    const OTHERS: [&str; 3] = ["capacity", "claimRef", "nodeAffinity"];
+    let mut parts = spec.as_object().into_iter().flatten();
+    let found = parts.find(|(name, value)| value.is_object() && !OTHERS.contains(&name.as_str()));
+    match found {
+        Some((kind, csi)) if kind == "csi" => driver(page, csi),
+        Some((kind, source)) => volume::source(page, &serde_json::json!({kind: source})),
+        None => page.line(1, "<unknown>"),
+    }
+}
+
+fn driver(page: &mut Page, csi: &Value) {
+    page.field(2, "Type", "CSI (a Container Storage Interface (CSI) volume source)");
+    page.field(2, "Driver", text(&csi["driver"]));
+    page.field(2, "FSType", text(&csi["fsType"]));
+    page.field(2, "VolumeHandle", text(&csi["volumeHandle"]));
+    page.field(2, "ReadOnly", (csi["readOnly"] == true).to_string());
+    let attributes = pair_texts(&csi["volumeAttributes"]);
+    page.put(2, "VolumeAttributes:\t");
+    if attributes.is_empty() {
+        page.line(0, "<none>");
+    }
+    for (number, attribute) in attributes.iter().enumerate() {
+        if number > 0 {
+            page.put(4, "\t");
+        }
+        page.line(2, shorten(attribute, LONGEST_ANNOTATION));
+    }
+}
+
+pub fn class(page: &mut Page, class: &Value, related: &Related) {
+    let annotations = &class["metadata"]["annotations"];
+    let is_default =
+        ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"]
+            .iter()
+            .any(|name| annotations[*name] == "true");
+    page.field(0, "Name", text(&class["metadata"]["name"]));
+    page.field(0, "IsDefaultClass", if is_default { "Yes" } else { "No" });
+    page.field(0, "Annotations", pairs_inline(annotations));
+    page.field(0, "Provisioner", text(&class["provisioner"]));
+    page.field(0, "Parameters", pairs_inline(&class["parameters"]));
+    let expands = &class["allowVolumeExpansion"];
+    page.field(0, "AllowVolumeExpansion", if expands.is_null() { "<unset>" } else { truth(expands) });
+    let options = list(&class["mountOptions"]);
+    if options.is_empty() {
+        page.field(0, "MountOptions", "<none>");
+    } else {
+        page.line(0, "MountOptions:");
+    }
+    options.iter().for_each(|option| page.line(1, text(option)));
+    page.some(0, "ReclaimPolicy", &class["reclaimPolicy"]);
+    page.some(0, "VolumeBindingMode", &class["volumeBindingMode"]);
+    if !list(&class["allowedTopologies"]).is_empty() {
+        page.field(0, "AllowedTopologies", "");
+    }
+    for (number, term) in list(&class["allowedTopologies"]).iter().enumerate() {
+        let expressions = list(&term["matchLabelExpressions"]).iter();
+        let expressions: Vec<String> = expressions
+            .map(|it| format!("{} in [{}]", text(&it["key"]), joined(&it["values"], ", ")))
+            .collect();
+        page.lines("  ", &format!("Term {number}"), "\t", &expressions);
+    }
     page.events(related.events.as_ref());
 }
 

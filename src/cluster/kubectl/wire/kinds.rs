@@ -63,14 +63,6 @@ impl Kind {
         // Names of roles hold colons, which a path may hold as they are.
         format!("{}/{}", self.path(namespace), super::encode(name).replace("%3A", ":"))
     }
-
-    fn is(&self, group: &str, kind: &str) -> bool {
-        self.group == group && self.kind == kind
-    }
-
-    pub fn is_secret(&self) -> bool {
-        self.is("", "Secret")
-    }
 }
 
 /// Every kind of the server, in its order, the preferred version of each group first.

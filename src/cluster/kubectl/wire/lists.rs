@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{JSON, Wire, encode, failure::Failure, kinds::Kind};
-use crate::cluster::kubectl::command::Filter;
+use crate::cluster::{kubectl::command::Filter, read::METADATA_ONLY};
 
 /// Asks for the server's own table.
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,\
@@ -21,12 +21,15 @@ pub enum As {
     Table,
     /// The server's table, its rows with the whole objects.
     TableWithObjects,
+    /// The objects' metadata alone.
+    Metadata,
 }
 
 impl As {
     pub fn accept(self) -> &'static str {
         match self {
             Self::Objects => JSON,
+            Self::Metadata => METADATA_ONLY,
             Self::Table | Self::TableWithObjects => TABLE,
         }
     }
@@ -91,6 +94,17 @@ pub async fn objects(
     filter: &Filter,
 ) -> Result<Vec<Value>, Failure> {
     let pages = pages(wire, kind, namespace, filter, As::Objects).await?;
+    Ok(pages.into_iter().flat_map(items).collect())
+}
+
+/// The metadata of the objects of `kind`.
+pub async fn metadata(
+    wire: &Wire<'_>,
+    kind: &Kind,
+    namespace: Option<&str>,
+    filter: &Filter,
+) -> Result<Vec<Value>, Failure> {
+    let pages = pages(wire, kind, namespace, filter, As::Metadata).await?;
     Ok(pages.into_iter().flat_map(items).collect())
 }
 
