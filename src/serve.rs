@@ -118,7 +118,7 @@ async fn health(store: Store) -> (StatusCode, &'static str) {
 }
 
 /// Resolves on SIGTERM or ctrl-c.
-async fn told_to_stop() {
+pub(crate) async fn told_to_stop() {
     use tokio::signal::unix::{SignalKind, signal};
     match signal(SignalKind::terminate()) {
         Ok(mut terminate) => {

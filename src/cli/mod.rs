@@ -3,6 +3,7 @@
 mod ask;
 mod kubectl;
 mod scan;
+mod snapshot;
 
 use std::{io::Write, path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -82,6 +83,11 @@ enum Command {
         #[arg(required = true, num_args = 1.., trailing_var_arg = true, allow_hyphen_values = true)]
         command: Vec<String>,
     },
+    /// Capture a cluster, or serve a captured one
+    Snapshot {
+        #[command(subcommand)]
+        command: snapshot::SnapshotCommand,
+    },
     /// Print the configuration in effect, secrets masked
     Config,
 }
@@ -121,6 +127,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Problem> {
         Some(Command::Serve { .. }) => {
             serve(&Arc::new(App::open(config).await?)).await.map(|()| ExitCode::SUCCESS)
         }
+        Some(Command::Snapshot { command }) => snapshot::run(&config, command).await,
         Some(Command::Config) => {
             print(&config.print())?;
             Ok(ExitCode::SUCCESS)

@@ -8,11 +8,14 @@ use serde_json::Value;
 use super::{
     Snapshot,
     accept::{Shape, negotiate},
-    access,
+    access::{self, Ask, User, reviews},
     discovery::Resource,
+    dry_run::{self, Attempt},
     logs,
     objects::{self, Asked},
+    parameters,
     status::{Refusal, respond},
+    watch,
 };
 
 /// A path below a group's version, taken apart.
@@ -75,13 +78,25 @@ pub(super) fn answer(snapshot: &Snapshot, request: &Request<Bytes>) -> Result<Re
     let path: Vec<String> =
         request.uri().path().split('/').filter(|part| !part.is_empty()).map(decode).collect();
     let parts: Vec<&str> = path.iter().map(String::as_str).collect();
+    let user = asker(snapshot, request.headers())?;
     if let Some(target) = Target::parse(&parts) {
-        return resource(snapshot, request, &target?);
+        return resource(snapshot, request, &user, &target?);
     }
+    let verb = request.method().as_str().to_lowercase();
+    snapshot.authorise(&user, &Ask::Path { verb, path: request.uri().path().into() })?;
     if request.method() != Method::GET {
         return Err(refuse_write(snapshot, request.method()));
     }
     document(snapshot, &parts, request.headers())
+}
+
+/// Who asks: the snapshot's user, or whom they may ask for.
+fn asker(snapshot: &Snapshot, headers: &HeaderMap) -> Result<User, Refusal> {
+    let Some(other) = access::impersonated(headers)? else { return Ok(snapshot.user().clone()) };
+    for ask in access::to_impersonate(headers, &other) {
+        snapshot.authorise(snapshot.user(), &ask)?;
+    }
+    Ok(other)
 }
 
 /// Everything that is not a resource.
@@ -95,6 +110,9 @@ fn document(snapshot: &Snapshot, parts: &[&str], headers: &HeaderMap) -> Result<
         ["apis", group] => found(snapshot.discovery()?.group(group)),
         ["api", version] => found(snapshot.discovery()?.resource_list("", version)),
         ["apis", group, version] => found(snapshot.discovery()?.resource_list(group, version)),
+        ["openapi", "v2"] => {
+            Ok(respond(StatusCode::OK, parameters::MEDIA_TYPE, parameters::document(snapshot.discovery()?)))
+        }
         ["openapi", "v3", rest @ ..] => {
             let path = ["openapi"].iter().chain(if rest.is_empty() { &["v3"] } else { rest });
             let path = format!("{}.json", path.copied().collect::<Vec<_>>().join("/"));
@@ -132,19 +150,24 @@ fn json(body: impl Into<Bytes>) -> Response<Bytes> {
 fn resource(
     snapshot: &Snapshot,
     request: &Request<Bytes>,
+    user: &User,
     target: &Target,
 ) -> Result<Response<Bytes>, Refusal> {
+    let query = Query::parse(request.uri().query().unwrap_or_default());
+    snapshot.authorise(user, &Ask::of_request(request.method(), target, &query))?;
     let resource = snapshot
         .discovery()?
         .resource(&target.group, &target.version, &target.plural)
         .ok_or_else(Refusal::no_resource)?;
-    let query = Query::parse(request.uri().query().unwrap_or_default());
     match *request.method() {
-        Method::GET if query.flag("watch") => Err(no_watch(snapshot)),
         Method::GET => read(snapshot, request, target, resource, &query),
-        Method::POST if target.name.is_none() => {
-            access::review(&target.group, &target.plural, request.body())
+        Method::POST if target.name.is_none() && !resource.can_list() => {
+            reviews::review(snapshot.rbac()?, user, target, request.body())
                 .unwrap_or_else(|| Err(refuse_write(snapshot, request.method())))
+        }
+        _ if resource.can_list() && dry_run::is_only_tried(request, &query)? => {
+            let custom = is_custom(snapshot, target)?;
+            dry_run::answer(&Attempt { snapshot, request, target, resource, query: &query, custom })
         }
         _ => Err(refuse_write(snapshot, request.method())),
     }
@@ -164,9 +187,18 @@ fn read(
     if !resource.can_list() {
         return Err(Refusal::only_reads("the server does not allow this method on the requested resource"));
     }
+    snapshot.unread.check(&target.file(), resource.is_namespaced(), target.namespace.as_deref())?;
     let recorded = snapshot.recorded(&target.file())?.ok_or_else(|| Refusal::not_recorded(&target.plural))?;
+    if query.flag("watch") && target.part.is_none() {
+        let asked = asked(snapshot, request, target, resource, query)?;
+        return watch::answer(&recorded, target.name.as_deref(), &asked);
+    }
     let Some(name) = &target.name else {
-        return objects::list(&recorded, &asked(snapshot, request, target, resource, query)?);
+        let mut list = objects::list(&recorded, &asked(snapshot, request, target, resource, query)?)?;
+        if target.namespace.is_none() && resource.is_namespaced() {
+            warn(&mut list, snapshot.unread.warning(&target.file()));
+        }
+        return Ok(list);
     };
     let row = recorded
         .find(target.namespace.as_deref().unwrap_or_default(), name)
@@ -176,11 +208,20 @@ fn read(
         Some("status") if resource.has_part("status") => {
             objects::get(&recorded, row, &asked(snapshot, request, target, resource, query)?)
         }
+        Some("scale") if resource.has_part("scale") => Ok(dry_run::scale_of(&row.parse())),
         Some(part) if resource.has_part(part) => {
             Err(Refusal::not_recorded(&format!("{}/{part}", target.plural)))
         }
         Some(_) => Err(Refusal::no_resource()),
         None => objects::get(&recorded, row, &asked(snapshot, request, target, resource, query)?),
+    }
+}
+
+/// Tells the client something that it shows to whoever uses it.
+pub(super) fn warn(response: &mut Response<Bytes>, warning: Option<String>) {
+    let value = warning.and_then(|text| format!("299 - {text:?}").parse().ok());
+    if let Some(value) = value {
+        response.headers_mut().append(header::WARNING, value);
     }
 }
 
@@ -214,16 +255,9 @@ fn refuse_write(snapshot: &Snapshot, method: &Method) -> Refusal {
     ))
 }
 
-fn no_watch(snapshot: &Snapshot) -> Refusal {
-    Refusal::only_reads(format!(
-        "watching is not possible: this is a recorded cluster ({}, captured {}), nothing in it changes",
-        snapshot.name, snapshot.captured_at
-    ))
-}
-
 impl Target {
     /// Takes a path apart; `None` where it is not one of a resource.
-    fn parse(parts: &[&str]) -> Option<Result<Self, Refusal>> {
+    pub(super) fn parse(parts: &[&str]) -> Option<Result<Self, Refusal>> {
         let (group, version, rest) = match parts {
             ["api", version, rest @ ..] if !rest.is_empty() => ("", *version, rest),
             ["apis", group, version, rest @ ..] if !rest.is_empty() => (*group, *version, rest),
@@ -240,9 +274,9 @@ impl Target {
             }))
         };
         match rest {
-            ["watch", ..] => {
-                Some(Err(Refusal::only_reads("watching is not possible: this is a recorded cluster")))
-            }
+            ["watch", ..] => Some(Err(Refusal::only_reads(
+                "paths below /watch/ are not served: a list with watch=true is the same",
+            ))),
             ["namespaces", name, part @ ("status" | "finalize")] => {
                 made(None, "namespaces", Some(name), Some(part))
             }
@@ -259,7 +293,7 @@ impl Target {
     }
 
     /// The file with the recorded objects.
-    fn file(&self) -> String {
+    pub(super) fn file(&self) -> String {
         let group = if self.group.is_empty() { "core" } else { &self.group };
         format!("resources/{group}/{}/{}.json", self.version, self.plural)
     }

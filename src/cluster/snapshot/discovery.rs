@@ -161,6 +161,16 @@ impl Discovery {
         self.resources(group, version)?.iter().find(|resource| resource.plural == plural)
     }
 
+    /// Every kind, with its group (empty for core) and version.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, &str, &Resource)> {
+        let versions = self.groups.iter().flat_map(|group| {
+            group.versions.iter().map(move |version| (group.metadata.name.as_str(), version))
+        });
+        versions.flat_map(|(group, version)| {
+            version.resources.iter().map(move |resource| (group, version.version.as_str(), resource))
+        })
+    }
+
     fn resources(&self, group: &str, version: &str) -> Option<&[Resource]> {
         let group = self.groups.iter().find(|known| known.metadata.name == group)?;
         let version = group.versions.iter().find(|known| known.version == version)?;

@@ -59,7 +59,8 @@ struct TableHead<'a> {
     kind: &'a str,
     api_version: &'a str,
     metadata: ListMeta<'a>,
-    column_definitions: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column_definitions: Option<&'a RawValue>,
 }
 
 /// The text of an answer. It is put together from the texts that were recorded, which are JSON already: parsing
@@ -87,9 +88,13 @@ impl Text {
         }
     }
 
-    fn end(mut self) -> Response<Bytes> {
+    fn end(mut self) -> String {
         self.0.push_str("]}");
-        respond(StatusCode::OK, "application/json", self.0)
+        self.0
+    }
+
+    fn answer(self) -> Response<Bytes> {
+        respond(StatusCode::OK, "application/json", self.end())
     }
 }
 
@@ -98,7 +103,9 @@ pub(super) fn list(recorded: &Recorded, asked: &Asked<'_>) -> Result<Response<By
     let (rows, metadata) = select(recorded, asked)?;
     let own_version = join(&asked.target.group, &asked.target.version);
     match asked.shape {
-        Shape::Table(version) => table(recorded, metadata, &rows, version, asked),
+        Shape::Table(version) => {
+            table(Some(&*recorded.columns), metadata, &rows, version, asked).map(Text::answer)
+        }
         Shape::Metadata(version) => {
             let api_version = format!("meta.k8s.io/{version}");
             let head = ListHead { kind: "PartialObjectMetadataList", api_version: &api_version, metadata };
@@ -107,7 +114,7 @@ pub(super) fn list(recorded: &Recorded, asked: &Asked<'_>) -> Result<Response<By
                 text.next();
                 text.add(&partial(row, &api_version));
             }
-            Ok(text.end())
+            Ok(text.answer())
         }
         Shape::Objects => {
             let kind = format!("{}List", asked.resource.kind());
@@ -117,7 +124,7 @@ pub(super) fn list(recorded: &Recorded, asked: &Asked<'_>) -> Result<Response<By
                 text.next();
                 text.add(&if asked.custom { ["", row.object.get()] } else { row.untyped() });
             }
-            Ok(text.end())
+            Ok(text.answer())
         }
         Shape::Discovery(_) => Err(Refusal::not_acceptable()),
     }
@@ -125,38 +132,63 @@ pub(super) fn list(recorded: &Recorded, asked: &Asked<'_>) -> Result<Response<By
 
 /// Answers with one object.
 pub(super) fn get(recorded: &Recorded, row: &Row, asked: &Asked<'_>) -> Result<Response<Bytes>, Refusal> {
+    one(recorded, row, asked, true).map(|body| respond(StatusCode::OK, "application/json", body))
+}
+
+/// One object in the shape that is asked for; a table with its columns where they are wanted.
+pub(super) fn one(
+    recorded: &Recorded,
+    row: &Row,
+    asked: &Asked<'_>,
+    with_columns: bool,
+) -> Result<String, Refusal> {
     match asked.shape {
         Shape::Table(version) => {
             let metadata = ListMeta { resource_version: &row.head.resource_version, ..ListMeta::default() };
-            table(recorded, metadata, &[row], version, asked)
+            table(with_columns.then_some(&*recorded.columns), metadata, &[row], version, asked).map(Text::end)
         }
-        Shape::Metadata(version) => {
-            let text = partial(row, &format!("meta.k8s.io/{version}")).concat();
-            Ok(respond(StatusCode::OK, "application/json", text))
-        }
-        Shape::Objects => Ok(respond(StatusCode::OK, "application/json", row.object.get().to_owned())),
+        Shape::Metadata(version) => Ok(partial(row, &format!("meta.k8s.io/{version}")).concat()),
+        Shape::Objects => Ok(row.object.get().to_owned()),
         Shape::Discovery(_) => Err(Refusal::not_acceptable()),
     }
 }
 
-/// The rows that pass, and what the list says of itself.
+/// What a request lets through.
+struct Sieve<'a> {
+    namespace: Option<&'a str>,
+    labels: LabelSelector,
+    fields: Fields,
+}
+
+impl<'a> Sieve<'a> {
+    fn of(asked: &Asked<'a>) -> Result<Self, Refusal> {
+        let labels = asked.query.get("labelSelector").unwrap_or_default();
+        let labels = LabelSelector::parse(labels).map_err(Refusal::bad_request)?;
+        let tests = parse_fields(asked.query.get("fieldSelector").unwrap_or_default())
+            .map_err(Refusal::bad_request)?;
+        let fields = Fields::of(&asked.target.group, asked.resource, tests).map_err(Refusal::bad_request)?;
+        Ok(Self { namespace: asked.target.namespace.as_deref(), labels, fields })
+    }
+
+    fn passes(&self, row: &Row) -> bool {
+        self.namespace.is_none_or(|namespace| row.head.namespace == namespace)
+            && self.labels.matches(row.head.labels.as_ref())
+            && (self.fields.is_empty()
+                || self.fields.may_match(row.object.get()) && self.fields.matches(&row.parse()))
+    }
+}
+
+/// All rows that pass.
+pub(super) fn passing<'a>(recorded: &'a Recorded, asked: &Asked<'_>) -> Result<Vec<&'a Row>, Refusal> {
+    let sieve = Sieve::of(asked)?;
+    Ok(recorded.rows.iter().filter(|row| sieve.passes(row)).collect())
+}
+
+/// The rows of one page, and what the list says of itself.
 fn select<'a>(recorded: &'a Recorded, asked: &Asked<'_>) -> Result<(Vec<&'a Row>, ListMeta<'a>), Refusal> {
-    let labels = asked.query.get("labelSelector").unwrap_or_default();
-    let labels = LabelSelector::parse(labels).map_err(Refusal::bad_request)?;
-    let tests =
-        parse_fields(asked.query.get("fieldSelector").unwrap_or_default()).map_err(Refusal::bad_request)?;
-    let fields = Fields::of(&asked.target.group, asked.resource, tests).map_err(Refusal::bad_request)?;
-    let namespace = asked.target.namespace.as_deref();
-    let passing: Vec<(usize, &Row)> = recorded
-        .rows
-        .iter()
-        .enumerate()
-        .filter(|(_, row)| namespace.is_none_or(|namespace| row.head.namespace == namespace))
-        .filter(|(_, row)| labels.matches(row.head.labels.as_ref()))
-        .filter(|(_, row)| {
-            fields.is_empty() || (fields.may_match(row.object.get()) && fields.matches(&row.parse()))
-        })
-        .collect();
+    let sieve = Sieve::of(asked)?;
+    let passing: Vec<(usize, &Row)> =
+        recorded.rows.iter().enumerate().filter(|(_, row)| sieve.passes(row)).collect();
     let from = start(recorded, asked.query)?;
     let limit = match asked.query.number("limit")? {
         Some(limit) if limit > 0 => usize::try_from(limit).unwrap_or(usize::MAX),
@@ -169,7 +201,7 @@ fn select<'a>(recorded: &'a Recorded, asked: &Asked<'_>) -> Result<(Vec<&'a Row>
         resource_version: &recorded.version,
         next: rest.first().map(|(number, _)| format!("{}.{number}", recorded.version)),
         // The API server does not count what a selector would let through.
-        remaining_item_count: (!rest.is_empty() && labels.is_empty() && fields.is_empty())
+        remaining_item_count: (!rest.is_empty() && sieve.labels.is_empty() && sieve.fields.is_empty())
             .then_some(rest.len()),
     };
     Ok((page.into_iter().map(|(_, row)| row).collect(), metadata))
@@ -187,12 +219,12 @@ fn start(recorded: &Recorded, query: &Query) -> Result<usize, Refusal> {
 }
 
 fn table<'a>(
-    recorded: &'a Recorded,
+    columns: Option<&'a RawValue>,
     metadata: ListMeta<'a>,
     rows: &[&'a Row],
     version: &str,
     asked: &Asked<'_>,
-) -> Result<Response<Bytes>, Refusal> {
+) -> Result<Text, Refusal> {
     let include = match asked.query.get("includeObject").unwrap_or_default() {
         "" | "Metadata" => Include::Metadata,
         "None" => Include::None,
@@ -208,7 +240,7 @@ fn table<'a>(
         kind: "Table",
         api_version: &api_version,
         metadata,
-        column_definitions: &recorded.columns,
+        column_definitions: columns,
     };
     let mut text = Text::list(&head, "rows")?;
     for row in rows {
@@ -225,7 +257,7 @@ fn table<'a>(
         }
         text.add(&["}"]);
     }
-    Ok(text.end())
+    Ok(text)
 }
 
 /// The parts of an object's text of which only the metadata is wanted.

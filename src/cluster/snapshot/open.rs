@@ -13,7 +13,9 @@ use serde_json::value::RawValue;
 
 use super::{
     Snapshot,
+    access::User,
     files::{Files, Layer, is_plain, unpack},
+    status::Refusal,
 };
 
 /// The file that makes a folder a snapshot.
@@ -40,6 +42,65 @@ struct Description {
     server_version: Box<RawValue>,
     #[serde(default)]
     base: Option<String>,
+    #[serde(flatten)]
+    unread: Unread,
+}
+
+/// What a capture lacks because it was not asked for or not allowed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Unread {
+    /// The only namespaces that were read; none: all.
+    #[serde(default)]
+    only_namespaces: Vec<String>,
+    #[serde(default)]
+    unread: Vec<Unlisted>,
+}
+
+/// A list that the server refused when it was captured.
+#[derive(Debug, Deserialize)]
+struct Unlisted {
+    /// The file that would hold it.
+    path: String,
+    /// `None`: in all namespaces.
+    #[serde(default)]
+    namespace: Option<String>,
+    /// What the server answered.
+    code: u16,
+    message: String,
+}
+
+impl Unread {
+    /// Refuses a list or an object that was not read, in the words of the server that refused it.
+    pub(super) fn check(&self, path: &str, namespaced: bool, namespace: Option<&str>) -> Result<(), Refusal> {
+        let mut here = self.unread.iter().filter(|unlisted| unlisted.path == path);
+        let unlisted = here.find(|unlisted| {
+            unlisted.namespace.is_none() || namespace.is_some() && unlisted.namespace.as_deref() == namespace
+        });
+        match (unlisted, namespace) {
+            (Some(Unlisted { code: 403, message, .. }), _) => Err(Refusal::not_visible(message)),
+            (Some(Unlisted { message, .. }), _) => Err(Refusal::not_recorded_because(message)),
+            (None, Some(namespace)) if namespaced && !self.has(namespace) => {
+                Err(Refusal::not_recorded(&format!("the namespace {namespace:?}")))
+            }
+            (None, _) => Ok(()),
+        }
+    }
+
+    fn has(&self, namespace: &str) -> bool {
+        self.only_namespaces.is_empty() || self.only_namespaces.iter().any(|known| known == namespace)
+    }
+
+    /// What a list over all namespaces lacks, as a warning to whoever reads it.
+    pub(super) fn warning(&self, path: &str) -> Option<String> {
+        let refused = self.unread.iter().filter(|unlisted| unlisted.path == path);
+        let refused: Vec<&str> = refused.filter_map(|unlisted| unlisted.namespace.as_deref()).collect();
+        match (refused.as_slice(), self.only_namespaces.as_slice()) {
+            ([], []) => None,
+            ([], only) => Some(format!("only these namespaces were recorded: {}", only.join(", "))),
+            (refused, _) => Some(format!("not recorded in these namespaces: {}", refused.join(", "))),
+        }
+    }
 }
 
 impl Snapshot {
@@ -68,8 +129,12 @@ impl Snapshot {
             captured_at: description.captured_at,
             server_version: description.server_version,
             files,
+            unread: description.unread,
+            user: User::admin(),
+            rbac: OnceLock::new(),
             discovery: OnceLock::new(),
             recorded: Mutex::default(),
+            schemas: Mutex::default(),
         })
     }
 }
@@ -200,6 +265,40 @@ mod tests {
         assert_eq!(reason(&PLAIN.replace("1,", "7,")), "it has format 7, and this program reads format 1");
         let outside = reason(&OVER.replace("_base", "../../etc"));
         assert_eq!(outside, "its base `../../etc` is not the name of a folder beside it");
+    }
+
+    #[test]
+    fn what_was_not_read_is_refused_and_never_empty() {
+        let text = PLAIN.replace(
+            "\"serverVersion\":{}",
+            r#""serverVersion":{},"onlyNamespaces":["a","b"],"unread":[
+                {"path":"p","namespace":"b","code":403,"message":"no pods for you"},
+                {"path":"s","code":403,"message":"no secrets for you"},
+                {"path":"m","code":503,"message":"gone"}]"#,
+        );
+        let unread = parse(text.as_bytes()).unwrap().unread;
+        let check = |path: &str, namespaced, namespace| {
+            unread
+                .check(path, namespaced, namespace)
+                .err()
+                .map(|refusal| refusal.message())
+                .unwrap_or_default()
+        };
+        for (path, namespaced, namespace, expected) in [
+            ("p", true, Some("a"), ""),
+            ("p", true, Some("b"), "no pods for you"),
+            ("p", true, None, ""),
+            ("s", true, Some("a"), "no secrets for you"),
+            ("s", true, None, "no secrets for you"),
+            ("m", false, None, "the server could not find the requested resource: it was not recorded: gone"),
+            ("n", false, None, ""),
+        ] {
+            assert_eq!(check(path, namespaced, namespace), expected, "{path} {namespace:?}");
+        }
+        assert!(check("p", true, Some("c")).ends_with("the namespace \"c\" was not recorded"));
+        assert_eq!(unread.warning("p").unwrap(), "not recorded in these namespaces: b");
+        assert_eq!(unread.warning("q").unwrap(), "only these namespaces were recorded: a, b");
+        assert_eq!(parse(PLAIN.as_bytes()).unwrap().unread.warning("q"), None);
     }
 
     #[test]

@@ -25,13 +25,9 @@ impl Refusal {
 
     /// 404 for an object: `pods "x" not found`, `deployments.apps "x" not found`.
     pub(super) fn no_object(group: &str, plural: &str, name: &str) -> Self {
-        let qualified = if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") };
-        let mut details = json!({"name": name, "kind": plural});
-        if !group.is_empty() {
-            details["group"] = group.into();
-        }
-        let message = format!("{qualified} {name:?} not found");
-        Self { details: Some(details), ..Self::new(StatusCode::NOT_FOUND, "NotFound", message) }
+        let message = format!("{} {name:?} not found", qualified(group, plural));
+        let refusal = Self::new(StatusCode::NOT_FOUND, "NotFound", message);
+        Self { details: Some(details(group, plural, name)), ..refusal }
     }
 
     /// 404 for a path that nothing is served at.
@@ -42,6 +38,48 @@ impl Refusal {
     /// 404 for what a live cluster has and this recording lacks.
     pub(super) fn not_recorded(what: &str) -> Self {
         let message = format!("the server could not find the requested resource: {what} was not recorded");
+        Self::new(StatusCode::NOT_FOUND, "NotFound", message)
+    }
+
+    /// 403 for an object of a kind, or for all of it where `name` is empty; without a kind for a path.
+    pub(super) fn forbidden(group: &str, plural: &str, name: &str, why: &str) -> Self {
+        let what = match (plural, name) {
+            ("", _) => "forbidden".to_owned(),
+            (_, "") => format!("{} is forbidden", qualified(group, plural)),
+            _ => format!("{} {name:?} is forbidden", qualified(group, plural)),
+        };
+        let refusal = Self::new(StatusCode::FORBIDDEN, "Forbidden", format!("{what}: {why}"));
+        Self { details: Some(details(group, plural, name)), ..refusal }
+    }
+
+    /// 403, in the words that another server used when this was recorded.
+    pub(super) fn not_visible(message: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "Forbidden", message)
+    }
+
+    /// 409 for an object that is there.
+    pub(super) fn exists(group: &str, plural: &str, name: &str) -> Self {
+        let message = format!("{} {name:?} already exists", qualified(group, plural));
+        let refusal = Self::new(StatusCode::CONFLICT, "AlreadyExists", message);
+        Self { details: Some(details(group, plural, name)), ..refusal }
+    }
+
+    /// 409 for an object that is not the one that the client has seen.
+    pub(super) fn conflict(group: &str, plural: &str, name: &str, why: &str) -> Self {
+        let message =
+            format!("Operation cannot be fulfilled on {} {name:?}: {why}", qualified(group, plural));
+        let refusal = Self::new(StatusCode::CONFLICT, "Conflict", message);
+        Self { details: Some(details(group, plural, name)), ..refusal }
+    }
+
+    /// 422.
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message)
+    }
+
+    /// 404 for what could not be read when this was recorded.
+    pub(super) fn not_recorded_because(why: &str) -> Self {
+        let message = format!("the server could not find the requested resource: it was not recorded: {why}");
         Self::new(StatusCode::NOT_FOUND, "NotFound", message)
     }
 
@@ -56,9 +94,11 @@ impl Refusal {
         Self::new(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message)
     }
 
-    /// 415.
-    pub(super) fn unknown_format() -> Self {
-        let message = "the body of the request was in an unknown format - accepted media types include: application/json";
+    /// 415, naming the media types that would do.
+    pub(super) fn unknown_format(accepted: &str) -> Self {
+        let message = format!(
+            "the body of the request was in an unknown format - accepted media types include: {accepted}"
+        );
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message)
     }
 
@@ -74,6 +114,11 @@ impl Refusal {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", message)
     }
 
+    /// What is wrong, in one sentence.
+    pub(super) fn message(&self) -> String {
+        self.message.clone()
+    }
+
     /// The refusal as it is sent.
     pub(super) fn to_response(&self) -> Response<Bytes> {
         let mut status = json!({
@@ -85,6 +130,16 @@ impl Refusal {
         }
         respond(self.code, "application/json", status.to_string())
     }
+}
+
+/// `pods`, `deployments.apps`.
+fn qualified(group: &str, plural: &str) -> String {
+    if group.is_empty() { plural.to_owned() } else { format!("{plural}.{group}") }
+}
+
+fn details(group: &str, plural: &str, name: &str) -> Value {
+    let named = [("name", name), ("group", group), ("kind", plural)].into_iter();
+    named.filter(|(_, value)| !value.is_empty()).map(|(key, value)| (key, Value::from(value))).collect()
 }
 
 /// A response with a body of one type.

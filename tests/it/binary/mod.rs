@@ -5,6 +5,7 @@ mod discord;
 mod kill;
 mod kubectl;
 mod setup;
+mod snapshot;
 
 use kubertnetes::llm::Provider;
 

@@ -1,10 +1,13 @@
 //! Tests of the room `cluster`.
 
+mod access;
+mod dry_run;
 mod logs;
 mod look;
 mod real_kubectl;
 mod recorded;
 mod troubled;
+mod watch;
 
 use http::Request;
 use http_body_util::BodyExt;

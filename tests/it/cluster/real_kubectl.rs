@@ -2,12 +2,11 @@
 
 use std::{io::Write as _, sync::Arc};
 
-use kubertnetes::cluster::snapshot::Snapshot;
-use tokio::{net::TcpListener, process::Command};
+use kubertnetes::cluster::snapshot::{Listening, Snapshot};
+use tokio::process::Command;
 
 /// A recorded cluster over HTTP, and a folder for what kubectl wants to keep.
 struct Served {
-    url: String,
     home: tempfile::TempDir,
     task: tokio::task::JoinHandle<()>,
 }
@@ -26,17 +25,18 @@ impl Served {
             let _ = writeln!(std::io::stderr(), "left out: {test} (no kubectl)");
             return None;
         }
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let snapshot = Arc::new(Snapshot::practice().unwrap());
-        let task = tokio::spawn(async move { snapshot.serve(listener).await.unwrap() });
-        Some(Self { url, home: tempfile::tempdir().unwrap(), task })
+        let listening = Listening::on(Arc::new(Snapshot::practice().unwrap()), "127.0.0.1:0").await.unwrap();
+        let home = tempfile::tempdir().unwrap();
+        listening.write_kubeconfig(&home.path().join("config")).unwrap();
+        let task = tokio::spawn(async move { listening.serve().await.unwrap() });
+        Some(Self { home, task })
     }
 
     /// Runs kubectl and returns whether it succeeded, and what it printed.
     async fn kubectl(&self, line: &str) -> (bool, String) {
         let output = Command::new("kubectl")
-            .args(["--server", &self.url, "--kubeconfig", "/dev/null"])
+            .arg("--kubeconfig")
+            .arg(self.home.path().join("config"))
             .args(line.split_whitespace())
             .env("HOME", self.home.path())
             .env("KUBECACHEDIR", self.home.path())
@@ -110,4 +110,104 @@ async fn kubectl_is_told_why_it_gets_nothing() {
         let (ok, said) = served.kubectl(line).await;
         assert!(!ok && said.contains(expected), "kubectl {line}: {said}");
     }
+}
+
+#[tokio::test]
+async fn kubectl_waits_for_what_never_comes_and_gives_up_in_time() {
+    let Some(served) = Served::practice().await else { return };
+    let pod = "faulty-app-c57794dc-v7wxw";
+    for (line, ok, expected) in [
+        (
+            format!("wait pod/{pod} --for=condition=Ready --timeout=5s"),
+            true,
+            format!("pod/{pod} condition met"),
+        ),
+        (
+            "wait pod -l app=crashloop-app --for=condition=Ready --timeout=1s".into(),
+            false,
+            "timed out waiting for the condition on pods/crashloop-app".into(),
+        ),
+        (
+            "rollout status deploy/faulty-app --timeout=5s".into(),
+            true,
+            "deployment \"faulty-app\" successfully rolled out".into(),
+        ),
+        ("rollout status deploy/crashloop-app --timeout=1s".into(), false, "timed out waiting".into()),
+    ] {
+        let (succeeded, said) = served.kubectl(&line).await;
+        assert_eq!(succeeded, ok, "kubectl {line}: {said}");
+        assert!(said.contains(&expected), "kubectl {line}: {said}");
+    }
+    let all = served.prints("get pods -n default").await;
+    assert_eq!(served.prints("get pods -n default -w --request-timeout=1s").await, all);
+    assert_eq!(served.prints("get pods -n default --watch-only --request-timeout=1s").await, "");
+    let one = served.prints(&format!("get pod {pod} -w -o name --request-timeout=1s")).await;
+    assert_eq!(one, format!("pod/{pod}\n"));
+}
+
+#[tokio::test]
+async fn kubectl_asks_what_may_be_done() {
+    let Some(served) = Served::practice().await else { return };
+    let controller = "--as system:serviceaccount:kube-system:namespace-controller";
+    for (line, ok, expected) in [
+        ("auth can-i get pods -n default".to_owned(), true, "yes\n"),
+        ("auth can-i '*' '*'".replace('\'', ""), true, "yes\n"),
+        (format!("auth can-i delete namespaces {controller}"), true, "yes\n"),
+        (format!("auth can-i create pods {controller}"), false, ""),
+        ("auth can-i --list".into(), true, "*.*"),
+        (format!("auth can-i --list {controller}"), true, "namespaces/finalize"),
+        ("auth can-i list nodes --as ada --as-group system:nodes".into(), false, ""),
+        ("auth whoami".into(), true, "kubernetes-admin"),
+        ("auth whoami --as ada --as-group dev".into(), true, "[dev system:authenticated]"),
+        (
+            "get pods -n default --as ada".into(),
+            false,
+            "Error from server (Forbidden): pods is forbidden: User \"ada\" cannot list resource \"pods\" in API group \"\" in the namespace \"default\"",
+        ),
+    ] {
+        let (succeeded, said) = served.kubectl(&line).await;
+        assert_eq!(succeeded, ok, "kubectl {line}: {said}");
+        assert!(said.contains(expected), "kubectl {line}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn kubectl_tries_writes() {
+    let Some(served) = Served::practice().await else { return };
+    let before = served.prints("get deploy,pods,cm -n default -o json").await;
+    let file = |name: &str, text: &str| {
+        let path = served.home.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let new = file("new.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: new}\ndata: {a: b}\n");
+    let typo = file("typo.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: new}\ndat: {a: b}\n");
+    let deploy = served.prints("get deploy faulty-app -o yaml").await.replace("replicas: 1", "replicas: 3");
+    let deploy = file("deploy.yaml", &deploy);
+    for (line, ok, expected) in [
+        (format!("create --dry-run=server -f {new}"), true, "configmap/new created (server dry run)".to_owned()),
+        (format!("apply --dry-run=server -f {new}"), true, "configmap/new created (server dry run)".into()),
+        (format!("apply --dry-run=server -f {deploy}"), true, "deployment.apps/faulty-app configured (server dry run)".into()),
+        (format!("apply --server-side --dry-run=server --force-conflicts -f {new}"), true, "configmap/new serverside-applied (server dry run)".into()),
+        (format!("replace --dry-run=server -f {deploy}"), true, "deployment.apps/faulty-app replaced (server dry run)".into()),
+        (format!("create --dry-run=server -f {typo}"), false, "strict decoding error: unknown field \"dat\"".into()),
+        ("set image deploy/faulty-app web=new:1 --dry-run=server -o jsonpath={..image}".into(), true, "new:1".into()),
+        ("set env deploy/faulty-app -c web A=b --dry-run=server".into(), true, "deployment.apps/faulty-app env updated (server dry run)".into()),
+        ("scale deploy/faulty-app --replicas=3 --dry-run=server".into(), true, "deployment.apps/faulty-app scaled (server dry run)".into()),
+        (r#"patch deploy faulty-app -p {"spec":{"replicas":5}} --dry-run=server -o jsonpath={.spec.replicas}"#.into(), true, "5".into()),
+        (r#"patch deploy faulty-app --type=json -p [{"op":"remove","path":"/spec/replicas"}] --dry-run=server"#.into(), true, "patched".into()),
+        (r#"patch deploy faulty-app -p {"spec":{"replica":5}} --dry-run=server"#.into(), true, "patched (no change)".into()),
+        ("label pod faulty-app-c57794dc-v7wxw a=b --dry-run=server".into(), true, "labeled (server dry run)".into()),
+        ("annotate deploy faulty-app a=b --dry-run=server".into(), true, "annotated (server dry run)".into()),
+        ("delete pod faulty-app-c57794dc-v7wxw --dry-run=server".into(), true, "deleted (server dry run)".into()),
+        ("delete deploy --all -n default --dry-run=server".into(), true, "\"crashloop-app\" deleted (server dry run)".into()),
+        ("run x --image=busybox --dry-run=server".into(), true, "pod/x created (server dry run)".into()),
+        ("expose deploy faulty-app --name=new --port=80 --dry-run=server".into(), true, "service/new exposed (server dry run)".into()),
+        ("scale deploy/faulty-app --replicas=3".into(), false, "this is a recorded cluster".into()),
+        (format!("create -f {new}"), false, "this is a recorded cluster".into()),
+    ] {
+        let (succeeded, said) = served.kubectl(&line).await;
+        assert!(succeeded == ok && said.contains(&expected), "kubectl {line}: {said}");
+    }
+    assert_eq!(served.prints("get deploy,pods,cm -n default -o json").await, before);
 }

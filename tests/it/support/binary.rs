@@ -102,11 +102,15 @@ impl Home {
     }
 
     pub fn serve_with(&self, args: &[&str]) -> Bot {
+        self.start(&[&["serve"], args].concat())
+    }
+
+    /// Starts a command that goes on until it is told to stop.
+    pub fn start(&self, args: &[&str]) -> Bot {
         let log = self.path().join("stderr.log");
         // All lives of one home write to one file.
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        let args = [&["serve"], args].concat();
-        let child = self.command(PROGRAM, &args).stdout(Stdio::null()).stderr(file).spawn().unwrap();
+        let child = self.command(PROGRAM, args).stdout(Stdio::null()).stderr(file).spawn().unwrap();
         Bot { child, log }
     }
 }

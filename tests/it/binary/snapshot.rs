@@ -1,0 +1,58 @@
+//! `kubertnetes snapshot …` as a process of its own.
+
+use std::{path::Path, time::Duration};
+
+use crate::support::binary::Home;
+
+/// Waits until a file is there, and gives what stands in it.
+async fn appears(path: &Path) -> String {
+    for _ in 0..600 {
+        if let Ok(text) = std::fs::read_to_string(path) {
+            return text;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{} does not appear", path.display());
+}
+
+#[tokio::test]
+async fn a_captured_cluster_is_served_until_it_is_told_to_stop() {
+    let home = Home::new();
+    let file = home.path().join("kubeconfig");
+    let served = home.start(&["--demo", "snapshot", "serve", "--write-kubeconfig", file.to_str().unwrap()]);
+    let config: serde_json::Value = serde_json::from_str(&appears(&file).await).unwrap();
+    assert_eq!(config["current-context"], "practice cluster");
+    let url = config["clusters"][0]["cluster"]["server"].as_str().unwrap();
+    assert!(url.starts_with("http://127.0.0.1:"), "{url}");
+
+    // The program reads its own kubeconfig as any client does.
+    let got =
+        home.run(&["--kubeconfig", file.to_str().unwrap(), "kubectl", "get", "pods", "-n", "default"]).await;
+    assert!(got.stdout.contains("crashloop-app-55bc5c6f9-kqnps"), "{got:?}");
+    assert!(served.terminate().await.success());
+    let files: Vec<_> =
+        std::fs::read_dir(home.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert!(!files.iter().any(|name| name.to_string_lossy().starts_with(".kubeconfig")), "{files:?}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_served_ends_in_one_sentence() {
+    let home = Home::new();
+    for (args, says) in [
+        (vec!["snapshot", "serve", "absent"], vec!["absent", "no such folder or file"]),
+        (vec!["snapshot", "serve", "."], vec!["snapshot.json"]),
+        (vec!["snapshot", "serve"], vec!["--demo"]),
+        (vec!["--demo", "snapshot", "serve", "--listen", "nowhere"], vec!["nowhere", "127.0.0.1:8001"]),
+        (
+            vec!["--demo", "snapshot", "serve", "--write-kubeconfig", "absent/k"],
+            vec!["absent/k", "can't be written"],
+        ),
+    ] {
+        let ended = home.run(&args).await;
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{args:?}: {ended:?}");
+        assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+        for part in says {
+            assert!(ended.stderr.contains(part), "`{part}` is missing in {}", ended.stderr);
+        }
+    }
+}
