@@ -4,15 +4,18 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use clap::{Args, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::print;
 use crate::{
-    app::Problem,
-    cluster::snapshot::{Listening, Snapshot, SnapshotError, User},
+    app::{Problem, connect},
+    cluster::snapshot::{
+        CaptureError, CaptureOptions, Captured, Listening, Progress, Snapshot, SnapshotError, User,
+    },
     config::Config,
     serve::told_to_stop,
 };
@@ -21,6 +24,8 @@ use crate::{
 pub(super) enum SnapshotCommand {
     /// Serve a captured cluster over HTTP, for kubectl and other clients
     Serve(ServeFlags),
+    /// Capture the cluster that is configured, with secrets masked
+    Capture(CaptureFlags),
 }
 
 #[derive(Debug, Args)]
@@ -41,9 +46,31 @@ pub(super) struct ServeFlags {
     groups: Vec<String>,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct CaptureFlags {
+    /// The file or folder to make: one compressed file if it ends in .tar.gz or .tgz
+    out: PathBuf,
+    /// Read this namespace only, and what belongs to none; can be given several times
+    #[arg(short, long = "namespace", value_name = "NAMESPACE")]
+    namespaces: Vec<String>,
+    /// Read the schemas of all kinds as well
+    #[arg(long)]
+    openapi: bool,
+    /// Keep the values of Secrets and whatever else looks like a credential
+    #[arg(long)]
+    with_secrets: bool,
+    /// How many lines of each log, from its end
+    #[arg(long, value_name = "LINES", default_value_t = CaptureOptions::default().log_lines)]
+    log_lines: usize,
+    /// How many bytes of each log, from its end
+    #[arg(long, value_name = "BYTES", default_value_t = CaptureOptions::default().log_bytes)]
+    log_bytes: usize,
+}
+
 pub(super) async fn run(config: &Config, command: SnapshotCommand) -> Result<ExitCode, Problem> {
     match command {
         SnapshotCommand::Serve(flags) => serve(config, &flags).await,
+        SnapshotCommand::Capture(flags) => capture(config, flags).await,
     }
 }
 
@@ -90,4 +117,68 @@ fn told(served: &str, url: &str, kubeconfig: Option<&Path>) -> String {
     let with = kubeconfig
         .map_or_else(|| format!("--server {url}"), |file| format!("--kubeconfig {}", file.display()));
     format!("Serving {served}, at {url}\nTry: kubectl {with} get pods -A")
+}
+
+async fn capture(config: &Config, flags: CaptureFlags) -> Result<ExitCode, Problem> {
+    let cluster = connect(config).await?;
+    let _ = writeln!(std::io::stderr(), "{}", cluster.introduction());
+    let options = CaptureOptions {
+        namespaces: flags.namespaces,
+        openapi: flags.openapi,
+        with_secrets: flags.with_secrets,
+        log_lines: flags.log_lines,
+        log_bytes: flags.log_bytes,
+    };
+    let bar = Bar::default();
+    let show = |progress: Progress<'_>| bar.show(progress);
+    let captured = tokio::select! {
+        captured = cluster.capture(&flags.out, &options, &show) => captured,
+        () = told_to_stop() => return Err(Problem::Failed("stopped; nothing was kept".into())),
+    };
+    bar.clear();
+    let captured = captured.map_err(|error| match error {
+        CaptureError::Place { .. } => Problem::Setup(error.to_string()),
+        CaptureError::Unreadable(_) => Problem::Failed(error.to_string()),
+    })?;
+    for unread in &captured.unread {
+        let _ = writeln!(std::io::stderr(), "Not read: {unread}");
+    }
+    let Captured { kinds, objects, logs, .. } = captured;
+    print(&format!(
+        "Captured {objects} objects of {kinds} kinds and {logs} logs in {}",
+        flags.out.display()
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How far it is: a bar where there is a terminal to draw it on, else a line for each part.
+#[derive(Default)]
+struct Bar(Mutex<Option<(String, ProgressBar)>>);
+
+impl Bar {
+    fn show(&self, progress: Progress<'_>) {
+        let Progress { what, done, total } = progress;
+        let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let begun = shown.as_ref().is_some_and(|(known, _)| known == what);
+        if !begun {
+            let bar = ProgressBar::new(total.try_into().unwrap_or_default());
+            let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}");
+            bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            bar.set_message(format!("Reading {what}"));
+            if bar.is_hidden() {
+                let _ = writeln!(std::io::stderr(), "Reading {total} {what}");
+            }
+            *shown = Some((what.to_owned(), bar));
+        }
+        if let Some((_, bar)) = &*shown {
+            bar.set_position(done.try_into().unwrap_or_default());
+        }
+    }
+
+    fn clear(&self) {
+        let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, bar)) = shown.take() {
+            bar.finish_and_clear();
+        }
+    }
 }

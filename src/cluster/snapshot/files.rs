@@ -11,7 +11,7 @@ use bytes::Bytes;
 use flate2::read::GzDecoder;
 
 /// The most that one recorded file may hold, in bytes.
-const FILE_LIMIT: u64 = 64 << 20;
+pub(super) const FILE_LIMIT: u64 = 64 << 20;
 /// The most that an archive may hold when it is unpacked, in bytes.
 const ARCHIVE_LIMIT: u64 = 256 << 20;
 

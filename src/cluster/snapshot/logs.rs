@@ -69,7 +69,11 @@ pub(super) fn read(snapshot: &Snapshot, row: &Row, query: &Query) -> Result<Resp
     has_log(&pod, &row.head.name, &container, wanted.previous).map_err(Refusal::bad_request)?;
     let ending = if wanted.previous { ".previous.log" } else { ".log" };
     let path = format!("logs/{}/{}/{container}{ending}", row.head.namespace, row.head.name);
-    let log = snapshot.read(&path)?.ok_or_else(|| {
+    let found = snapshot.read(&path)?;
+    if found.is_none() {
+        snapshot.unread.check("logs", true, Some(&row.head.namespace))?;
+    }
+    let log = found.ok_or_else(|| {
         Refusal::not_recorded(&format!("the log of container {container:?} in pod {:?}", row.head.name))
     })?;
     Ok(text(cut(&log, &wanted)))

@@ -5,6 +5,7 @@ mod accept;
 mod access;
 mod answer;
 mod api;
+mod capture;
 mod discovery;
 mod dry_run;
 mod fields;
@@ -45,7 +46,12 @@ use self::{
     status::Refusal,
 };
 
-pub use self::{access::User, http_server::Listening, open::SnapshotError};
+pub use self::{
+    access::User,
+    capture::{CaptureError, CaptureOptions, Captured, Progress},
+    http_server::Listening,
+    open::SnapshotError,
+};
 
 /// The most that a request's body may hold, in bytes: as much as an object may have and its patch around it.
 const BODY_LIMIT: usize = 3 << 20;
@@ -87,6 +93,11 @@ impl Snapshot {
         &self.user
     }
 
+    /// The only namespaces that it holds; none: all.
+    fn only_namespaces(&self) -> &[String] {
+        self.unread.only_namespaces()
+    }
+
     /// Answers one request as the API server would have at the time of the capture. A watch is answered with all that
     /// it will ever say.
     pub fn respond(&self, request: &Request<Bytes>) -> Response<Bytes> {
@@ -114,7 +125,7 @@ impl Snapshot {
             |plural: &str| self.recorded(&format!("resources/rbac.authorization.k8s.io/v1/{plural}.json"));
         let read = self.rbac.get_or_init(|| {
             let kinds = ["roles", "clusterroles", "rolebindings", "clusterrolebindings"];
-            let tables = kinds.map(|plural| read(plural)).into_iter().collect::<Result<Vec<_>, _>>()?;
+            let tables = kinds.map(read).into_iter().collect::<Result<Vec<_>, _>>()?;
             let mut objects = tables.iter().map(|table| {
                 table.iter().flat_map(|table| &table.rows).map(|row| row.object.as_ref()).collect()
             });

@@ -236,12 +236,7 @@ fn table<'a>(
         }
     };
     let api_version = format!("meta.k8s.io/{version}");
-    let head = TableHead {
-        kind: "Table",
-        api_version: &api_version,
-        metadata,
-        column_definitions: columns,
-    };
+    let head = TableHead { kind: "Table", api_version: &api_version, metadata, column_definitions: columns };
     let mut text = Text::list(&head, "rows")?;
     for row in rows {
         text.next();

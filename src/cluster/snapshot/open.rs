@@ -21,7 +21,7 @@ use super::{
 /// The file that makes a folder a snapshot.
 const DESCRIPTION: &str = "snapshot.json";
 /// The layout that this program reads.
-const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 
 /// Why a snapshot can't be served.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +85,11 @@ impl Unread {
             }
             (None, _) => Ok(()),
         }
+    }
+
+    /// The only namespaces that were read; none: all.
+    pub(super) fn only_namespaces(&self) -> &[String] {
+        &self.only_namespaces
     }
 
     fn has(&self, namespace: &str) -> bool {

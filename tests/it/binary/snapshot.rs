@@ -56,3 +56,17 @@ async fn what_cannot_be_served_ends_in_one_sentence() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_capture_is_made_and_can_be_used_for_everything() {
+    let home = Home::new();
+    let ended = home.run(&["--demo", "snapshot", "capture", "-n", "default", "k.tar.gz"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.stdout.starts_with("Captured ") && ended.stdout.ends_with(" in k.tar.gz\n"), "{ended:?}");
+    assert!(ended.stderr.contains("\nReading ") && ended.stderr.contains(" logs\n"), "{}", ended.stderr);
+    let got = home.run(&["--snapshot", "k.tar.gz", "kubectl", "get", "deploy", "-o", "name"]).await;
+    assert_eq!(got.stdout, "deployment.apps/crashloop-app\ndeployment.apps/faulty-app\n");
+    let again = home.run(&["--demo", "snapshot", "capture", "k.tar.gz"]).await;
+    assert_eq!((again.code, again.stdout.as_str()), (Some(2), ""));
+    assert!(again.stderr.contains("it is there already"), "{}", again.stderr);
+}

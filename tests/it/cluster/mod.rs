@@ -1,6 +1,7 @@
 //! Tests of the room `cluster`.
 
 mod access;
+mod capture;
 mod dry_run;
 mod logs;
 mod look;

@@ -12,7 +12,7 @@ use crate::support::{
 };
 
 /// Every resource that discovery says can be listed, as its path.
-async fn resources(cluster: &Cluster) -> Vec<(String, Value)> {
+pub(super) async fn resources(cluster: &Cluster) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     for (root, accept) in [("/api", DISCOVERY), ("/apis", DISCOVERY)] {
         for group in get(cluster, root, accept).await["items"].as_array().unwrap() {

@@ -1,0 +1,153 @@
+//! Takes out of a captured row what nobody else may see: the values of Secrets, and whatever looks like a credential.
+//! Pure.
+
+use k8s_openapi::ByteString;
+use serde_json::Value;
+
+use crate::redact::{Redacted, RedactedJson};
+
+/// What stands in the place of a value that has to stay base64, so that clients can read the object.
+const HIDDEN: &[u8] = b"[redacted]";
+/// What an object is found by. It is no secret, whatever it looks like.
+const IDENTITY: [&str; 7] =
+    ["name", "namespace", "generateName", "uid", "resourceVersion", "creationTimestamp", "ownerReferences"];
+/// Fields of bytes that are certificates, which everybody may see.
+const PUBLIC: [&str; 3] = ["caBundle", "certificate", "request"];
+
+/// Drops who changed which field: a third of an object's text, and nothing of its state.
+pub(super) fn drop_managed_fields(row: &mut Value) {
+    if let Some(metadata) = row.pointer_mut("/object/metadata").and_then(Value::as_object_mut) {
+        metadata.remove("managedFields");
+    }
+}
+
+/// Masks a row of a table.
+pub(super) fn mask(row: &mut Value) {
+    let Some(object) = row.get_mut("object") else { return };
+    let before = object.clone();
+    let mut masked = (*RedactedJson::new(object.take())).clone();
+    for key in IDENTITY {
+        if let (Some(own), Some(metadata)) = (before["metadata"].get(key), masked["metadata"].as_object_mut())
+        {
+            metadata.insert(key.into(), own.clone());
+        }
+    }
+    restore(&before, &mut masked);
+    if before["kind"] == "Secret" {
+        for value in masked["data"].as_object_mut().into_iter().flatten() {
+            *value.1 = base64(HIDDEN);
+        }
+    }
+    for value in masked["binaryData"].as_object_mut().into_iter().flatten() {
+        hide_binary(value.1);
+    }
+    let name = before["metadata"]["name"].clone();
+    *object = masked;
+    for cell in row.get_mut("cells").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let (Value::String(text), true) = (&*cell, *cell != name) {
+            *cell = Redacted::new(text).as_str().into();
+        }
+    }
+}
+
+/// Puts certificates back that were masked: a client could not read the object without them.
+fn restore(before: &Value, masked: &mut Value) {
+    match (before, masked) {
+        (Value::Object(before), Value::Object(masked)) => {
+            for (key, value) in masked {
+                match before.get(key) {
+                    Some(Value::String(own)) if PUBLIC.contains(&key.as_str()) && is_public(own) => {
+                        *value = own.as_str().into();
+                    }
+                    Some(own) => restore(own, value),
+                    None => {}
+                }
+            }
+        }
+        (Value::Array(before), Value::Array(masked)) => {
+            before.iter().zip(masked).for_each(|(before, masked)| restore(before, masked));
+        }
+        _ => {}
+    }
+}
+
+fn is_public(text: &str) -> bool {
+    decoded(text).is_some_and(|bytes| bytes.starts_with(b"-----BEGIN CERTIFICATE"))
+}
+
+/// Hides text in a binary value that would be masked if it were text; what is no text stays.
+fn hide_binary(value: &mut Value) {
+    let bytes = value.as_str().and_then(decoded).unwrap_or_default();
+    let Ok(text) = String::from_utf8(bytes) else { return };
+    let masked = Redacted::new(&text);
+    if masked.as_str() != text {
+        *value = base64(masked.as_bytes());
+    }
+}
+
+fn decoded(text: &str) -> Option<Vec<u8>> {
+    serde_json::from_value::<ByteString>(text.into()).ok().map(|bytes| bytes.0)
+}
+
+fn base64(bytes: &[u8]) -> Value {
+    serde_json::to_value(ByteString(bytes.to_vec())).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn masked(object: &Value) -> Value {
+        let mut row = json!({"cells": [], "object": object});
+        mask(&mut row);
+        row["object"].take()
+    }
+
+    #[test]
+    fn the_values_of_secrets_are_taken_out_and_the_keys_stay() {
+        let annotation = "kubectl.kubernetes.io/last-applied-configuration";
+        let secret = masked(&json!({"kind": "Secret", "apiVersion": "v1", "type": "Opaque",
+            "metadata": {"name": "db-password", "uid": "u", "annotations": {annotation: "{\"data\":{\"a\":\"b2xk\"}}"}},
+            "data": {"password": "aHVudGVyMg==", "host": "ZGI="}}));
+        assert_eq!(secret["data"], json!({"password": "W3JlZGFjdGVkXQ==", "host": "W3JlZGFjdGVkXQ=="}));
+        assert!(!secret.to_string().contains("b2xk"), "{secret}");
+        assert_eq!(
+            (&secret["metadata"]["name"], &secret["metadata"]["uid"]),
+            (&json!("db-password"), &json!("u"))
+        );
+        let typed: k8s_openapi::api::core::v1::Secret = serde_json::from_value(secret).unwrap();
+        assert_eq!(typed.data.unwrap()["host"].0, HIDDEN);
+    }
+
+    #[test]
+    fn what_looks_like_a_credential_is_masked_elsewhere() {
+        let pod = masked(&json!({"kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [
+            {"name": "c", "env": [{"name": "DB_PASSWORD", "value": "hunter2"}, {"name": "PORT", "value": "80"}]}]}}));
+        let env = &pod["spec"]["containers"][0]["env"];
+        assert_eq!((&env[0]["value"], &env[1]["value"]), (&json!("[redacted]"), &json!("80")));
+        let text = base64(b"db.password=hunter2\nport=80\n");
+        let map = masked(
+            &json!({"kind": "ConfigMap", "metadata": {"name": "m"}, "binaryData": {"a": text, "b": "/w=="}}),
+        );
+        let bytes = decoded(map["binaryData"]["a"].as_str().unwrap()).unwrap();
+        assert!(!String::from_utf8(bytes).unwrap().contains("hunter2"));
+        assert_eq!(map["binaryData"]["b"], "/w==");
+        let mut row = json!({"cells": ["p", "password=hunter2"], "object": {"metadata": {"name": "p"}}});
+        mask(&mut row);
+        assert_eq!(row["cells"][0], "p");
+        assert!(!row["cells"][1].as_str().unwrap().contains("hunter2"));
+    }
+
+    #[test]
+    fn certificates_stay_and_managed_fields_go() {
+        let bundle = base64(b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n");
+        let webhook =
+            masked(&json!({"metadata": {"name": "w"}, "webhooks": [{"clientConfig": {"caBundle": bundle}}]}));
+        assert_eq!(webhook["webhooks"][0]["clientConfig"]["caBundle"], bundle);
+        let mut row = json!({"object": {"metadata": {"name": "w", "managedFields": [{}]}}});
+        drop_managed_fields(&mut row);
+        assert_eq!(row, json!({"object": {"metadata": {"name": "w"}}}));
+    }
+}
