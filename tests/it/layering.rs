@@ -47,6 +47,10 @@ const PURE: &[&str] = &[
     "chat/render",
     "chat/markdown",
     "cluster/kubectl/parse",
+    "cluster/snapshot/access",
+    "cluster/snapshot/capture/mask",
+    "cluster/snapshot/dry_run",
+    "cluster/snapshot/watch",
 ];
 
 #[test]
