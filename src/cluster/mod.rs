@@ -2,6 +2,7 @@
 
 mod connect;
 pub mod kubectl;
+mod lean;
 mod look;
 mod names;
 mod reach;
@@ -66,7 +67,7 @@ impl Default for Config {
             look_timeout_seconds: 30,
             parallel_requests: 8,
             page_objects: 500,
-            max_objects: 5_000,
+            max_objects: 50_000,
             max_bytes: 256 << 20,
             max_logs: 60,
             log_lines: 200,

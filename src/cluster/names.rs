@@ -64,9 +64,9 @@ impl Cluster {
 }
 
 async fn list(reader: &Reader<'_>, kind: &Kind) -> Vec<Resource> {
-    let mut listed = reader.list::<Named>(&kind.everywhere, METADATA_ONLY).await;
+    let mut listed = reader.list::<Named>(&kind.everywhere, METADATA_ONLY, |_| ()).await;
     if let (Err(ReadError::Refused { code: 403, .. }), Some(at_home)) = (&listed, &kind.at_home) {
-        listed = reader.list::<Named>(at_home, METADATA_ONLY).await;
+        listed = reader.list::<Named>(at_home, METADATA_ONLY, |_| ()).await;
     }
     match listed {
         Ok(listed) => listed.items.into_iter().map(|item| resource(kind.name, item)).collect(),

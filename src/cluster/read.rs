@@ -13,10 +13,12 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use tokio::{sync::Semaphore, time::Instant};
 
-use super::reach::connection_reason;
+use super::{lean::lean, reach::connection_reason};
 
 /// The most that one page of a list may hold, in bytes.
 const PAGE_BYTES: usize = 16 << 20;
+/// The most objects that room is made for before they come.
+const MOST_EXPECTED: usize = 100_000;
 /// The most that is read of a refusal, in bytes.
 const REFUSAL_BYTES: usize = 64 << 10;
 /// How long to wait before an overloaded server is asked once more.
@@ -84,9 +86,12 @@ struct Page<'a> {
 }
 
 #[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase")]
 struct PageMeta {
     #[serde(default, rename = "continue")]
     next: Option<String>,
+    #[serde(default)]
+    remaining_item_count: i64,
 }
 
 #[derive(Deserialize)]
@@ -121,11 +126,13 @@ impl Reader<'_> {
         }
     }
 
-    /// Reads a list page by page. An object that can't be understood is left out, and that is said.
+    /// Reads a list page by page and tidies each object up. One that can't be understood is left out, and that is
+    /// said.
     pub(super) async fn list<T: DeserializeOwned>(
         &self,
         path: &str,
         accept: &str,
+        tidy: fn(&mut T),
     ) -> Result<Listed<T>, ReadError> {
         let mut listed = Listed { items: Vec::new(), missing: Vec::new() };
         let mut size = self.page_objects.max(1);
@@ -146,7 +153,7 @@ impl Reader<'_> {
             };
             // A budget is spent even where nothing comes after it.
             let spent = page.as_ref().is_ok_and(|page| !self.spend(page.len()));
-            match page.and_then(|page| take_page(&page, &mut listed)) {
+            match page.and_then(|page| take_page(&page, &mut listed, tidy)) {
                 Ok(None) => return Ok(listed),
                 Ok(token) => next = token,
                 Err(error) if listed.items.is_empty() => return Err(error),
@@ -192,13 +199,24 @@ impl Reader<'_> {
 }
 
 /// Adds a page's objects; returns the token of the next page.
-fn take_page<T: DeserializeOwned>(page: &[u8], listed: &mut Listed<T>) -> Result<Option<String>, ReadError> {
+fn take_page<T: DeserializeOwned>(
+    page: &[u8],
+    listed: &mut Listed<T>,
+    tidy: fn(&mut T),
+) -> Result<Option<String>, ReadError> {
     let page: Page<'_> =
         serde_json::from_slice(page).map_err(|error| ReadError::Garbled(error.to_string()))?;
     let mut garbled = Vec::new();
-    for item in page.items.unwrap_or_default() {
-        match serde_json::from_str(item.get()) {
-            Ok(item) => listed.items.push(item),
+    let items = page.items.unwrap_or_default();
+    let expected = usize::try_from(page.metadata.remaining_item_count).unwrap_or_default().min(MOST_EXPECTED);
+    // Growing by doubling would hold everything twice for a moment.
+    listed.items.reserve_exact(items.len() + expected);
+    for item in items {
+        match serde_json::from_str::<T>(&lean(item.get())) {
+            Ok(mut item) => {
+                tidy(&mut item);
+                listed.items.push(item);
+            }
             Err(error) => garbled.push(error.to_string()),
         }
     }

@@ -3,6 +3,7 @@
 mod certificate;
 mod logs;
 mod secrets;
+mod tidy;
 mod worth;
 
 use std::{
@@ -16,8 +17,8 @@ use futures::future::{BoxFuture, join_all};
 use http::Request;
 use jiff::Timestamp;
 use k8s_openapi::{
-    ByteString, ClusterResourceScope, NamespaceResourceScope,
-    api::core::v1::{ConfigMap, Event, Secret, Service},
+    ClusterResourceScope, NamespaceResourceScope,
+    api::core::v1::{Event, Secret, Service},
 };
 use kube::{Resource, ResourceExt};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -31,10 +32,8 @@ use super::{
 };
 use crate::redact::Redacted;
 
-/// The most that is kept of one value of a ConfigMap, in bytes.
-const VALUE_BYTES: usize = 64 << 10;
-/// The annotation in which kubectl keeps a second copy of an object.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// The most that is read of an answer that only has to be there, in bytes.
+const ANSWER_BYTES: usize = 64 << 10;
 
 /// A built-in kind.
 trait Kind: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send {}
@@ -42,6 +41,8 @@ impl<K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send> Ki
 
 /// Where in the state the objects of a kind go.
 type Into<K> = fn(&mut State) -> &mut Vec<K>;
+/// What is done to each object before it is kept.
+type Tidy<K> = fn(&mut K);
 
 /// One look that is going on.
 struct Look<'a> {
@@ -115,17 +116,33 @@ impl<'a> Look<'a> {
         'a: 'b,
     {
         let mut work: Vec<BoxFuture<'b, ()>> = Vec::new();
-        self.namespaced(&mut work, |state| &mut state.deployments);
-        self.namespaced(&mut work, |state| &mut state.replica_sets);
-        self.namespaced(&mut work, |state| &mut state.stateful_sets);
-        self.namespaced(&mut work, |state| &mut state.daemon_sets);
+        self.tidied(
+            &mut work,
+            |state| &mut state.deployments,
+            |item| tidy::template(item.spec.as_mut().map(|spec| &mut spec.template)),
+        );
+        self.tidied(
+            &mut work,
+            |state| &mut state.replica_sets,
+            |item| tidy::template(item.spec.as_mut().and_then(|spec| spec.template.as_mut())),
+        );
+        self.tidied(
+            &mut work,
+            |state| &mut state.stateful_sets,
+            |item| tidy::template(item.spec.as_mut().map(|spec| &mut spec.template)),
+        );
+        self.tidied(
+            &mut work,
+            |state| &mut state.daemon_sets,
+            |item| tidy::template(item.spec.as_mut().map(|spec| &mut spec.template)),
+        );
         self.namespaced(&mut work, |state| &mut state.jobs);
         self.namespaced(&mut work, |state| &mut state.cron_jobs);
         self.namespaced(&mut work, |state| &mut state.services);
         self.namespaced(&mut work, |state| &mut state.endpoint_slices);
         self.namespaced(&mut work, |state| &mut state.ingresses);
         self.namespaced(&mut work, |state| &mut state.network_policies);
-        self.namespaced(&mut work, |state| &mut state.config_maps);
+        self.tidied(&mut work, |state| &mut state.config_maps, tidy::config_map);
         self.namespaced(&mut work, |state| &mut state.service_accounts);
         self.namespaced(&mut work, |state| &mut state.claims);
         self.namespaced(&mut work, |state| &mut state.quotas);
@@ -152,16 +169,22 @@ impl<'a> Look<'a> {
     where
         K: Kind + Resource<DynamicType = (), Scope = NamespaceResourceScope> + 'b,
     {
-        work.extend(
-            self.places().into_iter().map(|place| Box::pin(self.fetch(place, into)) as BoxFuture<'b, ()>),
-        );
+        self.tidied(work, into, |_| ());
+    }
+
+    fn tidied<'b, K>(&'b self, work: &mut Vec<BoxFuture<'b, ()>>, into: Into<K>, tidy: Tidy<K>)
+    where
+        K: Kind + Resource<DynamicType = (), Scope = NamespaceResourceScope> + 'b,
+    {
+        let fetch = |place| Box::pin(self.fetch(place, into, tidy)) as BoxFuture<'b, ()>;
+        work.extend(self.places().into_iter().map(fetch));
     }
 
     fn global<'b, K>(&'b self, work: &mut Vec<BoxFuture<'b, ()>>, into: Into<K>)
     where
         K: Kind + Resource<DynamicType = (), Scope = ClusterResourceScope> + 'b,
     {
-        work.push(Box::pin(self.fetch(None, into)));
+        work.push(Box::pin(self.fetch(None, into, |_| ())));
     }
 
     /// The namespaces to list one by one, or `None` for all at once.
@@ -175,14 +198,18 @@ impl<'a> Look<'a> {
         }
     }
 
-    async fn fetch<K: Kind>(&self, place: Option<&str>, into: Into<K>) {
+    async fn fetch<K: Kind>(&self, place: Option<&str>, into: Into<K>, tidy: Tidy<K>) {
         let what = plural_of(&K::kind(&()));
-        let listed = self.reader.list::<K>(&K::url_path(&(), place), "application/json").await;
+        let listed = self.reader.list::<K>(&K::url_path(&(), place), "application/json", tidy).await;
         if let Some(mut items) = self.take(&what, place, &K::api_version(&()), listed) {
-            for item in &mut items {
-                item.managed_fields_mut().clear();
+            let mut state = self.state();
+            let there = into(&mut state);
+            // Nothing is copied where one list is all.
+            if there.is_empty() {
+                *there = items;
+            } else {
+                there.append(&mut items);
             }
-            into(&mut self.state()).append(&mut items);
         }
     }
 
@@ -215,7 +242,8 @@ impl<'a> Look<'a> {
     }
 
     async fn pods_and_logs(&self) {
-        let places = self.places().into_iter().map(|place| self.fetch(place, |state| &mut state.pods));
+        let places =
+            self.places().into_iter().map(|place| self.fetch(place, |state| &mut state.pods, tidy::pod));
         join_all(places).await;
         let all = worth::reading(&self.state().pods);
         let (wanted, rest) = all.split_at(all.len().min(self.cluster.config.max_logs));
@@ -236,8 +264,10 @@ impl<'a> Look<'a> {
 
     async fn secrets(&self) {
         let each = self.places().into_iter().map(|place| async move {
-            let listed =
-                self.reader.list::<SecretShape>(&Secret::url_path(&(), place), "application/json").await;
+            let listed = self
+                .reader
+                .list::<SecretShape>(&Secret::url_path(&(), place), "application/json", |_| ())
+                .await;
             if let Some(items) = self.take("Secrets", place, "v1", listed) {
                 let keys = items.into_iter().map(SecretShape::into_keys);
                 self.state().secrets.extend(keys);
@@ -248,7 +278,7 @@ impl<'a> Look<'a> {
 
     async fn metrics_api(&self) {
         let Ok(request) = Request::get("/apis/metrics.k8s.io/v1beta1").body(Vec::new()) else { return };
-        let answer = self.reader.read(request, VALUE_BYTES).await;
+        let answer = self.reader.read(request, ANSWER_BYTES).await;
         self.state().has_metrics_api = answer.is_ok();
     }
 
@@ -257,7 +287,7 @@ impl<'a> Look<'a> {
         if self.scope.namespaces.is_empty() {
             return;
         }
-        let listed = self.reader.list::<Named>(&Service::url_path(&(), None), METADATA_ONLY).await;
+        let listed = self.reader.list::<Named>(&Service::url_path(&(), None), METADATA_ONLY, |_| ()).await;
         let items =
             self.take("names of the Services of other namespaces", None, "v1", listed).unwrap_or_default();
         let mut state = self.state();
@@ -281,7 +311,6 @@ impl<'a> Look<'a> {
         }
         let mut state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         state.unread.extend(missing_namespaces(self.scope, &state));
-        state.config_maps.iter_mut().for_each(shorten);
         state.events.sort_by_cached_key(|event| (last_seen(event), event.name_any()));
         if state.service_names.is_empty() {
             state.service_names = names_by_namespace(&state.services);
@@ -314,20 +343,6 @@ fn plural_of(kind: &str) -> String {
         _ if kind.ends_with('s') => format!("{kind}es"),
         _ if kind.ends_with("icy") => format!("{}ies", kind.trim_end_matches('y')),
         _ => format!("{kind}s"),
-    }
-}
-
-/// Cuts what is long, and drops what is there twice.
-fn shorten(config_map: &mut ConfigMap) {
-    config_map.annotations_mut().remove(LAST_APPLIED);
-    for value in config_map.data.iter_mut().flat_map(BTreeMap::values_mut) {
-        if value.len() > VALUE_BYTES {
-            value.truncate(value.floor_char_boundary(VALUE_BYTES));
-            value.push_str("\n[cut]");
-        }
-    }
-    for value in config_map.binary_data.iter_mut().flat_map(BTreeMap::values_mut) {
-        *value = ByteString(Vec::new());
     }
 }
 
@@ -409,21 +424,6 @@ mod tests {
             whole.as_object_mut().unwrap().extend(event.as_object().unwrap().clone());
             assert_eq!(seen(whole), expected, "{event}");
         }
-    }
-
-    #[test]
-    fn a_config_map_is_kept_short() {
-        let mut map: ConfigMap = serde_json::from_value(json!({
-            "metadata": {"name": "m", "annotations": {LAST_APPLIED: "{}", "a": "b"}},
-            "data": {"long": "ä".repeat(VALUE_BYTES), "short": "x"}, "binaryData": {"b": "AAAA"},
-        }))
-        .unwrap();
-        shorten(&mut map);
-        let data = map.data.as_ref().unwrap();
-        assert_eq!(data["short"], "x");
-        assert_eq!(data["long"].len(), VALUE_BYTES + "\n[cut]".len());
-        assert!(map.binary_data.as_ref().unwrap()["b"].0.is_empty());
-        assert_eq!(map.annotations().keys().collect::<Vec<_>>(), ["a"]);
     }
 
     #[test]

@@ -1,0 +1,89 @@
+//! Takes out of an object's text what nobody here reads, before it is decoded: `managedFields` and the copy of the
+//! object that `kubectl apply` leaves in an annotation. They are about half of what a live server sends. Pure.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+#[derive(Deserialize)]
+struct Object<'a> {
+    #[serde(borrow)]
+    metadata: Metadata<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata<'a> {
+    #[serde(borrow, default)]
+    managed_fields: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    annotations: Option<Annotations<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Annotations<'a> {
+    #[serde(borrow, default, rename = "kubectl.kubernetes.io/last-applied-configuration")]
+    last_applied: Option<&'a RawValue>,
+}
+
+/// The text of an object with nothing in the place of what is taken out.
+pub(super) fn lean(object: &str) -> Cow<'_, str> {
+    // What can't be understood is for the one who decodes it to say.
+    let Ok(Object { metadata }) = serde_json::from_str::<Object<'_>>(object) else { return object.into() };
+    let last_applied = metadata.annotations.and_then(|annotations| annotations.last_applied);
+    let mut taken: Vec<(&str, &str)> = [(metadata.managed_fields, "[]"), (last_applied, "\"\"")]
+        .into_iter()
+        .filter_map(|(value, instead)| Some((value?.get(), instead)))
+        .collect();
+    if taken.is_empty() {
+        return object.into();
+    }
+    taken.sort_by_key(|(value, _)| value.as_ptr());
+    let mut lean =
+        String::with_capacity(object.len() - taken.iter().map(|(value, _)| value.len()).sum::<usize>() + 8);
+    let mut from = 0;
+    for (value, instead) in taken {
+        // It is a part of the text, so this is where it begins.
+        let at = value.as_ptr() as usize - object.as_ptr() as usize;
+        lean.push_str(object.get(from..at).unwrap_or_default());
+        lean.push_str(instead);
+        from = at + value.len();
+    }
+    lean.push_str(object.get(from..).unwrap_or_default());
+    lean.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lean;
+
+    #[test]
+    fn only_the_ballast_goes() {
+        let applied = r#""kubectl.kubernetes.io/last-applied-configuration":"{\"a\":\"managedFields\"}\n""#;
+        let applied = applied.to_owned();
+        let empty = r#""kubectl.kubernetes.io/last-applied-configuration":"""#;
+        for (object, expected) in [
+            (r#"{"metadata":{"name":"a"},"spec":{"managedFields":[1]}}"#.to_owned(), None),
+            (
+                r#"{"spec":{},"metadata":{"managedFields":[{"f:a":{"]":"}"}}],"name":"ä"}}"#.to_owned(),
+                Some(r#"{"spec":{},"metadata":{"managedFields":[],"name":"ä"}}"#.to_owned()),
+            ),
+            (
+                format!(r#"{{"metadata":{{"annotations":{{"b":"c",{applied}}},"managedFields":[{{}}]}}}}"#),
+                Some(format!(r#"{{"metadata":{{"annotations":{{"b":"c",{empty}}},"managedFields":[]}}}}"#)),
+            ),
+            (
+                format!(r#"{{"metadata":{{"managedFields":[{{}}],"annotations":{{{applied}}}}},"x":1}}"#),
+                Some(format!(r#"{{"metadata":{{"managedFields":[],"annotations":{{{empty}}}}},"x":1}}"#)),
+            ),
+            (r#"{"metadata":{"annotations":null,"managedFields":null}}"#.to_owned(), None),
+            (r#"{"metadata":7}"#.to_owned(), None),
+            (r#"{"kind":"x"}"#.to_owned(), None),
+            ("no object".to_owned(), None),
+        ] {
+            let expected = expected.unwrap_or_else(|| object.clone());
+            assert_eq!(lean(&object), expected, "{object}");
+        }
+    }
+}
