@@ -4,9 +4,8 @@ use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 
-use k8s_openapi::api::core::v1::Pod;
-
 use super::scope::{Question, aim, asks_for_what_is_served};
+use crate::cluster::state::Pod;
 use crate::{
     analyzers,
     cluster::{

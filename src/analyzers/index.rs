@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
     api::core::v1::{
-        Container, ContainerState, ContainerStateTerminated, ContainerStatus, Event, Pod, PodSpec,
+        Container, ContainerState, ContainerStateTerminated, ContainerStatus, Event, PodSpec,
         PodTemplateSpec, Service,
     },
     apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta},
 };
 
 use crate::{
-    cluster::state::{ContainerLog, State},
+    cluster::state::{ContainerLog, Pod, State},
     finding::Resource,
 };
 
@@ -490,7 +490,7 @@ fn workloads<'a>(state: &'a State) -> Vec<Workload<'a>> {
         add("CronJob", &item.metadata, spec.and_then(|spec| inside(&spec.template)), desired);
     }
     for item in state.pods.iter().filter(|pod| !is_owned(&pod.metadata)) {
-        let template = item.spec.as_ref().map(|spec| (spec, Some(&item.metadata)));
+        let template = item.spec.as_deref().map(|spec| (spec, Some(&item.metadata)));
         add("Pod", &item.metadata, template, i32::from(is_live(item)));
     }
     all

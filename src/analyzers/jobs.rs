@@ -3,7 +3,10 @@
 use jiff::SignedDuration;
 use k8s_openapi::api::batch::v1::{Job, JobCondition};
 
-use crate::finding::{Resource, Severity};
+use crate::{
+    cluster::state::Pod,
+    finding::{Resource, Severity},
+};
 
 use super::{
     complaints::last_words,
@@ -65,8 +68,8 @@ fn causes(index: &Index<'_>, job: &Job) -> Vec<Draft> {
         .collect()
 }
 
-fn failed_pods<'a>(index: &Index<'a>, job: &Job) -> Vec<&'a k8s_openapi::api::core::v1::Pod> {
-    let owned = |pod: &&k8s_openapi::api::core::v1::Pod| {
+fn failed_pods<'a>(index: &Index<'a>, job: &Job) -> Vec<&'a Pod> {
+    let owned = |pod: &&Pod| {
         let owners = pod.metadata.owner_references.as_deref().unwrap_or_default();
         namespace(&pod.metadata) == namespace(&job.metadata)
             && phase(pod) == "Failed"

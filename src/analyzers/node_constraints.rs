@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{Node, Pod, PodSpec};
+use k8s_openapi::api::core::v1::{Node, PodSpec};
 
+use crate::cluster::state::Pod;
 use crate::finding::{Confidence, Resource};
 
 use super::{
@@ -201,9 +202,8 @@ pub(super) fn host_port(index: &Index<'_>, pod: &Pod, owner: &Resource, spec: &P
                 || other.metadata.name != pod.metadata.name
         })
         .find_map(|other| {
-            let other_spec = other.spec.as_ref()?;
-            other_spec.node_name.as_ref()?;
-            let shared = ports(other_spec).into_iter().find(|port| wanted.contains(port))?;
+            other.node.as_ref()?;
+            let shared = ports(other.spec.as_ref()?).into_iter().find(|port| wanted.contains(port))?;
             Some((index.owner(other), shared))
         });
     let shown = wanted.iter().map(i32::to_string).collect::<Vec<_>>().join(", ");

@@ -17,9 +17,7 @@ pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
         let itself = Resource::global("Node", name(&node.metadata));
         let found = conditions(node, &itself);
         for draft in found {
-            let pods = index.state.pods.iter().filter(|pod| {
-                pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) == Some(&itself.name)
-            });
+            let pods = index.state.pods.iter().filter(|pod| pod.node.as_deref() == Some(&itself.name));
             drafts.push(pods.fold(draft, |draft, pod| draft.hurts(&index.owner(pod))));
         }
         if node.spec.as_ref().and_then(|spec| spec.unschedulable) == Some(true) {

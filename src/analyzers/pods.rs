@@ -3,9 +3,10 @@
 use std::sync::LazyLock;
 
 use jiff::SignedDuration;
-use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::api::resource::Quantity};
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use regex::Regex;
 
+use crate::cluster::state::Pod;
 use crate::finding::{Resource, Severity};
 
 use super::{
@@ -112,7 +113,7 @@ fn stuck_deletion(index: &Index<'_>, pod: &Pod) -> Option<Draft> {
                 .risk("What the finalizer protects (a backup, an external record) is then not cleaned up."),
         );
     }
-    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone())?;
+    let node = pod.node.clone()?;
     let sentence =
         format!("Pod `{}` was deleted but node `{node}` has not confirmed that it ended.", resource.name);
     let mut draft = Draft::cause("pod_stuck_terminating", Severity::Warning, &resource, sentence)

@@ -4,12 +4,10 @@
 use std::sync::LazyLock;
 
 use jiff::SignedDuration;
-use k8s_openapi::{
-    api::core::v1::{Pod, PodSpec},
-    apimachinery::pkg::api::resource::Quantity,
-};
+use k8s_openapi::{api::core::v1::PodSpec, apimachinery::pkg::api::resource::Quantity};
 use regex::Regex;
 
+use crate::cluster::state::Pod;
 use crate::finding::{Resource, Severity};
 
 use super::{
@@ -33,7 +31,7 @@ pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
                 draft.evidence(format!("{} status.conditions[PodScheduled]", resource(pod)), said)
             }),
             Some(("False", "SchedulingGated", _)) => Some(gated(index, pod, spec)),
-            None if spec.node_name.is_none() => unseen(index, pod, spec),
+            None if pod.node.is_none() => unseen(index, pod, spec),
             _ => None,
         };
         drafts.extend(draft.map(|draft| draft.seen_on(resource(pod)).hurts(&index.owner(pod))));
@@ -52,8 +50,9 @@ fn unseen(index: &Index<'_>, pod: &Pod, spec: &PodSpec) -> Option<Draft> {
         .state
         .pods
         .iter()
+        .filter(|other| other.node.is_some())
         .filter_map(|other| other.spec.as_ref())
-        .any(|other| other.scheduler_name.as_deref() == Some(scheduler) && other.node_name.is_some());
+        .any(|spec| spec.scheduler_name.as_deref() == Some(scheduler));
     if placed || index.object_age(&pod.metadata) < SignedDuration::from_secs(30) {
         return None;
     }

@@ -2,10 +2,11 @@
 
 use jiff::SignedDuration;
 use k8s_openapi::{
-    api::core::v1::{Pod, Service, ServicePort},
+    api::core::v1::{Service, ServicePort},
     apimachinery::pkg::util::intstr::IntOrString,
 };
 
+use crate::cluster::state::Pod;
 use crate::finding::{Confidence, Resource, Severity};
 
 use super::{

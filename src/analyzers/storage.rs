@@ -2,8 +2,9 @@
 //! provisioners and the attach/detach controller.
 
 use jiff::SignedDuration;
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 
+use crate::cluster::state::Pod;
 use crate::finding::{Confidence, Evidence, Resource, Severity};
 
 use super::{

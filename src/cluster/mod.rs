@@ -5,6 +5,7 @@ pub mod kubectl;
 mod lean;
 mod look;
 mod names;
+mod pod;
 mod reach;
 mod read;
 pub mod snapshot;

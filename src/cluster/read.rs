@@ -132,7 +132,7 @@ impl Reader<'_> {
         &self,
         path: &str,
         accept: &str,
-        tidy: fn(&mut T),
+        mut tidy: impl FnMut(&mut T) + Send,
     ) -> Result<Listed<T>, ReadError> {
         let mut listed = Listed { items: Vec::new(), missing: Vec::new() };
         let mut size = self.page_objects.max(1);
@@ -153,7 +153,7 @@ impl Reader<'_> {
             };
             // A budget is spent even where nothing comes after it.
             let spent = page.as_ref().is_ok_and(|page| !self.spend(page.len()));
-            match page.and_then(|page| take_page(&page, &mut listed, tidy)) {
+            match page.and_then(|page| take_page(&page, &mut listed, &mut tidy)) {
                 Ok(None) => return Ok(listed),
                 Ok(token) => next = token,
                 Err(error) if listed.items.is_empty() => return Err(error),
@@ -202,7 +202,7 @@ impl Reader<'_> {
 fn take_page<T: DeserializeOwned>(
     page: &[u8],
     listed: &mut Listed<T>,
-    tidy: fn(&mut T),
+    tidy: &mut impl FnMut(&mut T),
 ) -> Result<Option<String>, ReadError> {
     let page: Page<'_> =
         serde_json::from_slice(page).map_err(|error| ReadError::Garbled(error.to_string()))?;

@@ -9,7 +9,7 @@ use k8s_openapi::api::{
     autoscaling::v2::HorizontalPodAutoscaler,
     batch::v1::{CronJob, Job},
     core::v1::{
-        ConfigMap, Event, LimitRange, Namespace, Node, PersistentVolume, PersistentVolumeClaim, Pod,
+        ConfigMap, Event, LimitRange, Namespace, Node, PersistentVolume, PersistentVolumeClaim,
         ResourceQuota, Service, ServiceAccount,
     },
     discovery::v1::EndpointSlice,
@@ -19,6 +19,8 @@ use k8s_openapi::api::{
     scheduling::v1::PriorityClass,
     storage::v1::StorageClass,
 };
+
+pub use super::pod::Pod;
 
 use crate::redact::Redacted;
 

@@ -27,6 +27,7 @@ use tokio::{sync::Semaphore, time::Instant};
 use self::{logs::read_logs, secrets::SecretShape};
 use super::{
     Cluster, ClusterError,
+    pod::Shared,
     read::{Listed, METADATA_ONLY, ReadError, Reader},
     state::{Scope, State},
 };
@@ -198,7 +199,7 @@ impl<'a> Look<'a> {
         }
     }
 
-    async fn fetch<K: Kind>(&self, place: Option<&str>, into: Into<K>, tidy: Tidy<K>) {
+    async fn fetch<K: Kind>(&self, place: Option<&str>, into: Into<K>, tidy: impl FnMut(&mut K) + Send) {
         let what = plural_of(&K::kind(&()));
         let listed = self.reader.list::<K>(&K::url_path(&(), place), "application/json", tidy).await;
         if let Some(mut items) = self.take(&what, place, &K::api_version(&()), listed) {
@@ -242,8 +243,17 @@ impl<'a> Look<'a> {
     }
 
     async fn pods_and_logs(&self) {
-        let places =
-            self.places().into_iter().map(|place| self.fetch(place, |state| &mut state.pods, tidy::pod));
+        let places = self.places().into_iter().map(|place| {
+            let mut shared = Shared::default();
+            self.fetch(
+                place,
+                |state| &mut state.pods,
+                move |pod| {
+                    tidy::pod(pod);
+                    shared.share(pod);
+                },
+            )
+        });
         join_all(places).await;
         let all = worth::reading(&self.state().pods);
         let (wanted, rest) = all.split_at(all.len().min(self.cluster.config.max_logs));

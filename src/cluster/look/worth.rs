@@ -2,8 +2,10 @@
 
 use std::{cmp::Reverse, collections::BTreeMap};
 
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus};
 use kube::ResourceExt;
+
+use crate::cluster::state::Pod;
 
 /// One run of one container.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
