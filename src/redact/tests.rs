@@ -85,6 +85,8 @@ fn assignments() {
 #[test]
 fn yaml_and_headers() {
     check(&[
+        ("password: 12345678 bytes", "password: [redacted]"),
+        ("password: 24 bytes hunter2", "password: [redacted]"),
         ("password: hunter2", "password: [redacted]"),
         ("  - password: correct horse battery # old", "  - password: [redacted] # old"),
         (
@@ -277,6 +279,11 @@ fn what_is_no_secret_stays() {
         "failed to verify token: x509: certificate signed by unknown authority",
         "error: token: unexpected end of input",
         "password: 12 bytes",
+        "Data\n====\npassword:  24 bytes\ntoken:     1048576 bytes",
+        "`password:  24 bytes`",
+        "The Secret has password: 24 bytes.",
+        "password: 24 bytes, token: 933 bytes",
+        "| api-key: 8 bytes |",
         "Image pull secrets: regcred",
         "secretName: stripe-credentials",
         "  secretKeyRef:\n    name: stripe\n    key: api-key",

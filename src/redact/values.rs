@@ -171,7 +171,18 @@ fn is_sentence(rest: &str, word: &str, own_line: bool) -> bool {
         || STATES.contains(&plain.to_ascii_lowercase().as_str()) && (!own_line || !more)
         || more && !own_line && plain.bytes().all(|byte| byte.is_ascii_alphabetic())
         || own_line && rest.contains(": ")
-        || rest.strip_suffix(" bytes").is_some_and(|count| count.bytes().all(|byte| byte.is_ascii_digit()))
+        || is_size(rest)
+}
+
+/// `24 bytes`, as a Secret is described, and nothing more of a sentence than what ends one. A Secret has a mebibyte at
+/// most; a longer number may be what is to be hidden.
+fn is_size(rest: &str) -> bool {
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let after = rest.get(digits..).and_then(|after| after.strip_prefix(" bytes"));
+    let ends = |after: &str| {
+        after.is_empty() || after.trim_start().starts_with(['.', ',', ';', ')', '`', '|', '"', '\''])
+    };
+    (1..=7).contains(&digits) && after.is_some_and(ends)
 }
 
 /// Whether a value of a telling name is nothing to hide.

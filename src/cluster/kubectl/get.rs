@@ -98,7 +98,8 @@ async fn fetch(
     let query = form.query().trim_end_matches('&');
     let query = if query.is_empty() { String::new() } else { format!("?{query}") };
     let path = format!("{}{subresource}{query}", kind.object_path(namespace, name));
-    Ok(vec![session.wire.get(&path, form.accept()).await?])
+    let answer = session.wire.get(&path, form.accept()).await;
+    Ok(vec![answer.map_err(|failure| failure.of(&kind.group_resource(), Some(name)))?])
 }
 
 fn print_tables(session: &Session<'_>, get: &Get, parts: Vec<Part>, wide: bool, draft: &mut Draft) {

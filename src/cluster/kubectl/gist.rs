@@ -179,7 +179,7 @@ fn nothing(verb: &Verb, err: &str) -> String {
     if last.contains("the server doesn't have a resource type") {
         return "the cluster has no such kind".into();
     }
-    if last.starts_with("Unable to connect") {
+    if last.starts_with("Unable to connect") || last.starts_with("The connection to the server was refused") {
         return "the cluster does not answer".into();
     }
     match verb {
@@ -397,6 +397,11 @@ mod tests {
                 "the cluster has no such kind",
             ),
             ("get pods", "Unable to connect to the server: refused", "the cluster does not answer"),
+            (
+                "get pods",
+                "The connection to the server was refused - did you specify the right host or port?",
+                "the cluster does not answer",
+            ),
             ("logs a", "Defaulted container \"a\" out of: a, b", "empty"),
             ("top pods", "error: Metrics API not available", "Metrics API not available"),
         ] {

@@ -95,8 +95,7 @@ async fn one(
     namespace: Option<&str>,
     name: &str,
 ) -> Result<Value, Failure> {
-    let path = kind.object_path(namespace, name);
-    session.wire.get(&path, super::wire::JSON).await.map_err(|failure| {
+    lists::object(&session.wire, kind, namespace, name).await.map_err(|failure| {
         let inner = failure.message.strip_prefix("Error from server (NotFound): ").map(str::to_owned);
         let Some(inner) = inner.filter(|_| failure.is_not_found()) else { return failure };
         // kubectl says it twice here.

@@ -17,7 +17,8 @@
 //! - `describe` names ports, time zones and the containers of events, and `logs` the containers that a pod does have,
 //!   as newer versions do. Nodes have the kubelet's events, which kubectl misses where they carry no id; several
 //!   objects of which one is missing are described all the same.
-//! - `version` and `cluster-info` have no client and no address to tell of.
+//! - `version`, `cluster-info` and a refused connection have no client and no address to tell of; an answer that does
+//!   not come in time is said in words of our own.
 //! - `explain` reads OpenAPI v3 alone, and says so where a server has none of it.
 //! - A failing JSONPath says why without the whole object after it. `..` and `*` go by name, kubectl's in no order.
 //! - A description of a namespace whose quotas or limits cannot be read says so and goes on; the resources of a

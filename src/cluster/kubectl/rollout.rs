@@ -10,7 +10,7 @@ use super::{
     output::Draft,
     pods,
     print::tab::{self, DESCRIPTION},
-    wire::{JSON, failure::Failure, kinds::Kind, lists},
+    wire::{failure::Failure, kinds::Kind, lists},
 };
 
 const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
@@ -26,7 +26,7 @@ pub(super) async fn run(session: &Session<'_>, rollout: &Rollout) -> Draft {
 async fn answer(session: &Session<'_>, rollout: &Rollout) -> Result<String, Failure> {
     let kind = &session.wire.among_kinds(|kinds| kinds.resolve(&rollout.kind).cloned()).await?;
     let namespace = rollout.place.namespace(session.default_namespace);
-    let object = session.wire.get(&kind.object_path(namespace, &rollout.name), JSON).await?;
+    let object = lists::object(&session.wire, kind, namespace, &rollout.name).await?;
     match (rollout.history, kind.kind.as_str()) {
         (false, "Deployment") => deployment_status(&object, rollout.revision),
         (false, "DaemonSet") => daemon_set_status(&object),

@@ -230,6 +230,11 @@ impl Served {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         tokio::spawn(ours.snapshot().unwrap().clone().serve(listener));
+        Self::at(port, ours)
+    }
+
+    /// What is served at a port of this machine.
+    pub fn at(port: u16, ours: Cluster) -> Self {
         Self { port, ours, cache: tempfile::tempdir().unwrap(), words: Vec::new() }
     }
 
@@ -257,7 +262,7 @@ impl Served {
     }
 
     /// What the real kubectl says, masked as ours is. A shell splits the line.
-    async fn real(&self, line: &str) -> Output {
+    pub async fn real(&self, line: &str) -> Output {
         let ran = Command::new("sh")
             .arg("-c")
             .arg(format!(
@@ -361,7 +366,7 @@ pub async fn compare(served: &Served, line: &str, out: impl Fn(&Output) -> Strin
 }
 
 /// The first line in which the two differ.
-fn difference(ours: &str, real: &str) -> Option<String> {
+pub fn difference(ours: &str, real: &str) -> Option<String> {
     if ours == real {
         return None;
     }

@@ -4,5 +4,7 @@ mod against_kubectl;
 mod describe;
 mod discovery;
 mod explain;
+mod failures;
 mod grammar;
+mod secrets;
 mod wire;

@@ -67,7 +67,7 @@ pub async fn run(kubectl: &Kubectl, line: &str) -> Output {
     kubectl.run(&parse(line).unwrap()).await
 }
 
-fn pods(names: &[&str], next: &str) -> Answer {
+pub fn pods(names: &[&str], next: &str) -> Answer {
     let items: Vec<Value> = names.iter().map(|name| json!({"metadata": {"name": name}})).collect();
     answer(
         200,
@@ -153,7 +153,7 @@ async fn a_server_that_cannot_be_reached_is_said_so() {
     let output = run(&kubectl(Client::new(refused, "default")), "get pods").await;
     assert_eq!(
         output.stderr.as_str(),
-        "Unable to connect to the server: Connection refused (os error 111)\n"
+        "The connection to the server was refused - did you specify the right host or port?\n"
     );
     assert_eq!(output.code, 1);
 }
@@ -225,59 +225,6 @@ async fn the_default_tail_is_said_where_it_hides_something() {
     );
     let output = run(&kubectl(log(500)), "logs web --tail=300").await;
     assert_eq!(output.stdout.lines().count(), 300);
-}
-
-#[tokio::test]
-async fn values_of_secrets_are_never_shown() {
-    let secret = json!({
-        "apiVersion": "v1", "kind": "Secret", "type": "Opaque",
-        "metadata": {"name": "db", "namespace": "default", "annotations":
-            {"kubectl.kubernetes.io/last-applied-configuration": "{\"stringData\":{\"password\":\"hunter2\"}}"}},
-        "data": {"password": "aHVudGVyMg==", "payload": "aHVudGVyMg=="},
-    });
-    let client = client(move |uri| {
-        let secret = secret.clone();
-        async move {
-            if uri.contains("events") {
-                return pods(&[], "");
-            }
-            if uri.ends_with("/secrets/db") {
-                return answer(200, secret.to_string());
-            }
-            answer(
-                200,
-                json!({"kind": "SecretList", "apiVersion": "v1", "metadata": {}, "items": [secret]})
-                    .to_string(),
-            )
-        }
-    });
-    let kubectl = kubectl(client);
-    for line in [
-        "get secret db -o yaml",
-        "get secret db -o json",
-        "get secrets -o yaml",
-        "get secrets -o json",
-        "get secret db -o jsonpath='{.data.password}'",
-        "get secret db -o jsonpath='{.data}'",
-        "get secret db -o jsonpath='{.metadata.annotations}'",
-        "get secrets -o jsonpath='{..password}'",
-        "get secret db -o jsonpath-as-json='{.data}'",
-        "get secrets -o custom-columns=P:.data.password,A:.metadata.annotations",
-        "get secrets -o custom-columns=A:.metadata,D:.data",
-        "get secrets --sort-by=.data.password -o yaml",
-        "describe secret db",
-        "describe secrets",
-    ] {
-        let output = run(&kubectl, line).await;
-        assert_eq!(output.code, 0, "{line}: {}", output.stderr.as_str());
-        for value in ["aHVudGVyMg", "hunter2"] {
-            assert!(!output.stdout.contains(value), "{line}: {}", output.stdout.as_str());
-        }
-    }
-    let described = run(&kubectl, "describe secret db").await;
-    assert!(described.stdout.contains("payload:   7 bytes"), "{}", described.stdout.as_str());
-    let yaml = run(&kubectl, "get secret db -o yaml").await;
-    assert!(yaml.stdout.contains("payload: "), "{}", yaml.stdout.as_str());
 }
 
 #[tokio::test]

@@ -92,7 +92,7 @@ async fn find(session: &Session<'_>, describe: &Describe, draft: &mut Draft) -> 
             found.extend(objects.into_iter().map(|object| (kind.clone(), object)));
             continue;
         };
-        match session.wire.get(&kind.object_path(namespace, &name), JSON).await {
+        match lists::object(&session.wire, &kind, namespace, &name).await {
             Ok(object) => found.push((kind, object)),
             Err(failure) if by_prefix && failure.is_not_found() => {
                 let mut objects = lists::objects(&session.wire, &kind, namespace, &filter).await?;

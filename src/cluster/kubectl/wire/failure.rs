@@ -1,6 +1,6 @@
 //! What went wrong, in kubectl's own words.
 
-use std::error::Error;
+use std::{error::Error, io};
 
 use http::StatusCode;
 use serde::Deserialize;
@@ -11,6 +11,8 @@ pub struct Failure {
     pub message: String,
     /// The HTTP status, where the server answered.
     pub status: Option<u16>,
+    /// Whether the words are not the server's: it answered with no account of what went wrong.
+    pub unspoken: bool,
 }
 
 const NO_SUCH_KIND: &str = "the server doesn't have a resource type";
@@ -43,12 +45,16 @@ struct Cause {
 impl Failure {
     /// `error: …`
     pub fn error(message: impl AsRef<str>) -> Self {
-        Self { message: format!("error: {}", message.as_ref()), status: None }
+        Self { message: format!("error: {}", message.as_ref()), status: None, unspoken: false }
     }
 
     /// Nothing came in time.
     pub fn late() -> Self {
-        Self { message: "Unable to connect to the server: no answer in time".into(), status: None }
+        Self {
+            message: "Unable to connect to the server: no answer in time".into(),
+            status: None,
+            unspoken: false,
+        }
     }
 
     /// Nothing came at all.
@@ -57,20 +63,30 @@ impl Failure {
         while let Some(source) = reason.source() {
             reason = source;
         }
-        Self { message: format!("Unable to connect to the server: {reason}"), status: None }
+        let refused =
+            reason.downcast_ref::<io::Error>().map(io::Error::kind) == Some(io::ErrorKind::ConnectionRefused);
+        // kubectl names the address, which is not known here.
+        let message = match refused {
+            true => {
+                "The connection to the server was refused - did you specify the right host or port?".into()
+            }
+            false => format!("Unable to connect to the server: {reason}"),
+        };
+        Self { message, status: None, unspoken: false }
     }
 
     /// The server answered, and said no.
     pub fn answered(code: StatusCode, body: &[u8]) -> Self {
         let status = serde_json::from_slice::<Status>(body).ok().filter(|status| status.kind == "Status");
-        let status = status.unwrap_or_else(|| unspoken(code, body));
+        let unspoken = status.is_none();
+        let status = status.unwrap_or_else(|| account_of(code, body));
         let message = match status.reason.as_str() {
             "Unauthorized" => format!("error: You must be logged in to the server ({})", status.message),
             "Invalid" => invalid(&status),
             "" => format!("Error from server: {}", status.message),
             reason => format!("Error from server ({reason}): {}", status.message),
         };
-        Self { message, status: Some(code.as_u16()) }
+        Self { message, status: Some(code.as_u16()), unspoken }
     }
 
     /// A word that none of the server's kinds is called.
@@ -80,6 +96,30 @@ impl Failure {
 
     pub fn is_unknown_kind(&self) -> bool {
         self.message.starts_with("error: ") && self.message.contains(NO_SUCH_KIND)
+    }
+
+    /// Says what was asked for, as kubectl does where the server did not say what went wrong: `get pods web`.
+    #[must_use]
+    pub fn of(self, group_resource: &str, name: Option<&str>) -> Self {
+        if !self.unspoken {
+            return self;
+        }
+        let name = name.map(|name| format!(" {name}")).unwrap_or_default();
+        let asked = format!(" (get {group_resource}{name})");
+        let message = match (self.status, self.message.strip_suffix(')')) {
+            (Some(401), Some(inside)) => format!("{inside}{asked})"),
+            _ => self.message + &asked,
+        };
+        Self { message, unspoken: false, ..self }
+    }
+
+    /// The same of discovery, of whose failures kubectl does not read what the server says of credentials.
+    #[must_use]
+    pub fn of_discovery(self) -> Self {
+        match self.status {
+            Some(401) => Self::answered(StatusCode::UNAUTHORIZED, b""),
+            _ => self,
+        }
     }
 
     pub fn is_not_found(&self) -> bool {
@@ -112,7 +152,7 @@ impl Failure {
 }
 
 /// What an answer means that is no [`Status`], from a proxy for example.
-fn unspoken(code: StatusCode, body: &[u8]) -> Status {
+fn account_of(code: StatusCode, body: &[u8]) -> Status {
     let text = String::from_utf8_lossy(body);
     let text = text.trim().chars().take(500).collect::<String>();
     let (reason, message) = match code.as_u16() {
@@ -127,7 +167,11 @@ fn unspoken(code: StatusCode, body: &[u8]) -> Status {
             "the server has received too many requests and has asked us to try again later".into(),
         ),
         503 => ("ServiceUnavailable", "the server is currently unable to handle the request".into()),
-        504 => ("Timeout", "the server was unable to return a response in the time allotted".into()),
+        504 => (
+            "Timeout",
+            "the server was unable to return a response in the time allotted, but may still be processing the request"
+                .into(),
+        ),
         500.. => (
             "InternalError",
             format!("an error on the server ({text:?}) has prevented the request from succeeding"),

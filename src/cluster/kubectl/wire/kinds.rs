@@ -74,7 +74,7 @@ impl Kinds {
     pub(super) async fn discover(wire: &Wire<'_>) -> Result<Self, Failure> {
         let (core, groups) =
             futures::future::join(wire.get("/api", AGGREGATED), wire.get("/apis", AGGREGATED)).await;
-        let (core, groups) = (core?, groups?);
+        let (core, groups) = (core.map_err(Failure::of_discovery)?, groups.map_err(Failure::of_discovery)?);
         if core["kind"] == "APIGroupDiscoveryList" && groups["kind"] == "APIGroupDiscoveryList" {
             let lists = [core, groups];
             return Ok(Self(lists.iter().flat_map(aggregated).collect()));

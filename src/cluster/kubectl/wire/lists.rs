@@ -60,7 +60,7 @@ pub async fn pages(
         match all_pages(wire, &path, form).await {
             Err(failure) if failure.is_expired() && restarts < RESTARTS => restarts += 1,
             Err(failure) => {
-                return Err(failure.of_list(
+                return Err(failure.of(&kind.group_resource(), None).of_list(
                     &kind.list_name(),
                     filter.labels.as_deref(),
                     filter.fields.as_deref(),
@@ -95,6 +95,17 @@ pub async fn objects(
 ) -> Result<Vec<Value>, Failure> {
     let pages = pages(wire, kind, namespace, filter, As::Objects).await?;
     Ok(pages.into_iter().flat_map(items).collect())
+}
+
+/// One object of `kind`.
+pub async fn object(
+    wire: &Wire<'_>,
+    kind: &Kind,
+    namespace: Option<&str>,
+    name: &str,
+) -> Result<Value, Failure> {
+    let answer = wire.get(&kind.object_path(namespace, name), JSON).await;
+    answer.map_err(|failure| failure.of(&kind.group_resource(), Some(name)))
 }
 
 /// The metadata of the objects of `kind`.
