@@ -86,6 +86,7 @@ async fn fetch(
     name: Option<&str>,
 ) -> Result<Vec<Value>, Failure> {
     let form = match (&get.form, &get.sort_by) {
+        (Form::Table { .. }, None) if of_cells_alone(get) => As::Cells,
         (Form::Table { .. }, None) => As::Table,
         (Form::Table { .. }, Some(_)) => As::TableWithObjects,
         _ => As::Objects,
@@ -100,6 +101,11 @@ async fn fetch(
     let path = format!("{}{subresource}{query}", kind.object_path(namespace, name));
     let answer = session.wire.get(&path, form.accept()).await;
     Ok(vec![answer.map_err(|failure| failure.of(&kind.group_resource(), Some(name)))?])
+}
+
+/// Whether the server's cells are all that is printed. Metadata is most of what a table weighs.
+fn of_cells_alone(get: &Get) -> bool {
+    get.place != Where::Everywhere && !get.labels && get.label_columns.is_empty()
 }
 
 fn print_tables(session: &Session<'_>, get: &Get, parts: Vec<Part>, wide: bool, draft: &mut Draft) {

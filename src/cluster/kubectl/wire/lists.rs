@@ -17,6 +17,8 @@ const RESTARTS: usize = 2;
 pub enum As {
     /// Whole objects.
     Objects,
+    /// The server's table, its rows with nothing but cells.
+    Cells,
     /// The server's table, its rows with the objects' metadata.
     Table,
     /// The server's table, its rows with the whole objects.
@@ -30,13 +32,17 @@ impl As {
         match self {
             Self::Objects => JSON,
             Self::Metadata => METADATA_ONLY,
-            Self::Table | Self::TableWithObjects => TABLE,
+            Self::Cells | Self::Table | Self::TableWithObjects => TABLE,
         }
     }
 
     /// What it adds to a query.
     pub fn query(self) -> &'static str {
-        if self == Self::TableWithObjects { "includeObject=Object&" } else { "" }
+        match self {
+            Self::Cells => "includeObject=None&",
+            Self::TableWithObjects => "includeObject=Object&",
+            _ => "",
+        }
     }
 }
 
