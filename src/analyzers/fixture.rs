@@ -56,6 +56,7 @@ fn add(state: &mut State, mut object: Value) {
         "PodDisruptionBudget" => state.disruption_budgets.push(typed(object)),
         "Node" => state.nodes.push(typed(object)),
         "Namespace" => state.namespaces.push(typed(object)),
+        "CustomResourceDefinition" => state.custom_kinds.push(typed(object)),
         "Event" => state.events.push(typed(object)),
         "ServiceAccount" => state.service_accounts.push(typed(object)),
         "Role" => state.roles.push(typed(object)),

@@ -11,6 +11,7 @@ mod certificates;
 mod complaints;
 mod config_refs;
 mod container_start;
+mod custom_kinds;
 mod disruption;
 mod draft;
 #[cfg(test)]
@@ -62,6 +63,7 @@ const RULES: &[Rule] = &[
     disruption::check,
     nodes::check,
     certificates::check,
+    custom_kinds::check,
     wiring::check,
     logs::check,
 ];

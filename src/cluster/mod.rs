@@ -1,6 +1,7 @@
 //! Talks to a Kubernetes API server, live or recorded. Knows no chat, model or SQL.
 
 mod connect;
+mod custom_kind;
 pub mod kubectl;
 mod lean;
 mod look;

@@ -20,7 +20,7 @@ use k8s_openapi::api::{
     storage::v1::StorageClass,
 };
 
-pub use super::pod::Pod;
+pub use super::{custom_kind::CustomKind, pod::Pod};
 
 use crate::redact::Redacted;
 
@@ -139,6 +139,8 @@ pub struct State {
     pub validating_webhooks: Vec<ValidatingWebhookConfiguration>,
     /// Webhooks that change.
     pub mutating_webhooks: Vec<MutatingWebhookConfiguration>,
+    /// Kinds that CustomResourceDefinitions add.
+    pub custom_kinds: Vec<CustomKind>,
     /// The names of the Services of every namespace, whatever the scope, by namespace.
     pub service_names: BTreeMap<String, Vec<String>>,
     /// The logs that were read, those of the containers that are worst off first.

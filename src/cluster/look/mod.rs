@@ -29,7 +29,7 @@ use super::{
     Cluster, ClusterError,
     pod::Shared,
     read::{Listed, METADATA_ONLY, ReadError, Reader},
-    state::{Scope, State},
+    state::{CustomKind, Scope, State},
 };
 use crate::redact::Redacted;
 
@@ -89,6 +89,7 @@ impl Cluster {
         let mut work = look.kinds();
         work.push(Box::pin(look.pods_and_logs()));
         work.push(Box::pin(look.secrets()));
+        work.push(Box::pin(look.custom_kinds()));
         work.push(Box::pin(look.metrics_api()));
         work.push(Box::pin(look.service_names()));
         join_all(work).await;
@@ -284,6 +285,15 @@ impl<'a> Look<'a> {
             }
         });
         join_all(each).await;
+    }
+
+    async fn custom_kinds(&self) {
+        let (what, path) =
+            ("CustomResourceDefinitions", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions");
+        let listed = self.reader.list::<CustomKind>(path, "application/json", |_| ()).await;
+        if let Some(items) = self.take(what, None, "apiextensions.k8s.io/v1", listed) {
+            self.state().custom_kinds = items;
+        }
     }
 
     async fn metrics_api(&self) {
