@@ -1,7 +1,7 @@
 //! The state as the rules need it: which workload owns a pod, what a Service selects, what was said about an object.
 //! Knows no rule.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
@@ -16,6 +16,8 @@ use crate::{
     cluster::state::{ContainerLog, Pod, State},
     finding::Resource,
 };
+
+use super::within::Within;
 
 /// Something that makes pods, or a pod that nobody made.
 #[derive(Debug)]
@@ -207,6 +209,9 @@ pub(super) struct Index<'a> {
     /// Kind and name of what made each ReplicaSet and Job.
     makers: BTreeMap<Resource, (String, String)>,
     containers: Vec<ContainerView<'a>>,
+    /// Where each workload is among them.
+    places: HashMap<Resource, usize>,
+    pub(super) within: Within<'a>,
 }
 
 static NO_LABELS: BTreeMap<String, String> = BTreeMap::new();
@@ -220,7 +225,11 @@ impl<'a> Index<'a> {
             events: BTreeMap::new(),
             makers: makers(state),
             containers: Vec::new(),
+            places: HashMap::new(),
+            within: Within::new(state),
         };
+        let numbered = index.workloads.iter().enumerate();
+        index.places = numbered.map(|(at, workload)| (workload.resource.clone(), at)).collect();
         for event in &state.events {
             let about = &event.involved_object;
             let kind = about.kind.as_deref().unwrap_or_default();
@@ -242,7 +251,7 @@ impl<'a> Index<'a> {
     }
 
     pub(super) fn workload(&self, resource: &Resource) -> Option<&Workload<'a>> {
-        self.workloads.iter().find(|workload| workload.resource == *resource)
+        self.places.get(resource).and_then(|at| self.workloads.get(*at))
     }
 
     /// The pods of a workload, those being deleted included.
@@ -309,47 +318,6 @@ impl<'a> Index<'a> {
                 && log.pod == name(&view.pod.metadata)
                 && log.namespace == view.namespace()
         })
-    }
-
-    /// The Services whose selector takes pods with these labels.
-    pub(super) fn services_of(&self, space: &str, labels: &BTreeMap<String, String>) -> Vec<&'a Service> {
-        let services = self.state.services.iter().filter(|service| namespace(&service.metadata) == space);
-        services
-            .filter(|service| selector(service).is_some_and(|selector| selects(selector, labels)))
-            .collect()
-    }
-
-    pub(super) fn service(&self, space: &str, called: &str) -> Option<&'a Service> {
-        let mut services = self.state.services.iter();
-        services.find(|service| namespace(&service.metadata) == space && name(&service.metadata) == called)
-    }
-
-    /// How many endpoints of a Service can be sent to.
-    pub(super) fn ready_endpoints(&self, service: &Service) -> usize {
-        let slices = self.state.endpoint_slices.iter().filter(|slice| {
-            namespace(&slice.metadata) == namespace(&service.metadata)
-                && slice.metadata.labels.as_ref().and_then(|labels| labels.get("kubernetes.io/service-name"))
-                    == service.metadata.name.as_ref()
-        });
-        let ready = |endpoint: &&k8s_openapi::api::discovery::v1::Endpoint| {
-            endpoint.conditions.as_ref().and_then(|conditions| conditions.ready) != Some(false)
-        };
-        slices
-            .map(|slice| {
-                slice.endpoints.iter().filter(ready).map(|e| e.addresses.len().max(1)).sum::<usize>()
-            })
-            .sum()
-    }
-
-    /// The live pods that a Service's selector takes.
-    pub(super) fn selected_pods(&self, service: &Service) -> Vec<&'a Pod> {
-        let Some(selector) = selector(service) else { return Vec::new() };
-        let pods = self.state.pods.iter().filter(|pod| is_live(pod));
-        pods.filter(|pod| {
-            namespace(&pod.metadata) == namespace(&service.metadata)
-                && selects(selector, labels(&pod.metadata))
-        })
-        .collect()
     }
 
     /// How long ago a moment was.

@@ -36,6 +36,7 @@ mod services;
 mod settings;
 mod storage;
 mod wiring;
+mod within;
 mod workloads;
 
 use crate::{cluster::state::State, finding::Finding};

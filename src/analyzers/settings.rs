@@ -232,8 +232,7 @@ pub(super) fn mounts<'a>(view: &ContainerView<'a>) -> Vec<(&'a VolumeMount, &'a 
 }
 
 pub(super) fn config_map<'a>(index: &Index<'a>, space: &str, called: &str) -> Option<&'a ConfigMap> {
-    let mut maps = index.state.config_maps.iter();
-    maps.find(|map| namespace(&map.metadata) == space && name(&map.metadata) == called)
+    index.config_map(space, called)
 }
 
 pub(super) fn secret_keys<'a>(index: &Index<'a>, space: &str, called: &str) -> Option<&'a SecretKeys> {

@@ -1,15 +1,34 @@
 //! Takes out of an object's text what nobody here reads, before it is decoded: `managedFields` and the copy of the
 //! object that `kubectl apply` leaves in an annotation. They are about half of what a live server sends. Pure.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
 use serde_json::value::RawValue;
 
-#[derive(Deserialize)]
-struct Object<'a> {
-    #[serde(borrow)]
-    metadata: Metadata<'a>,
+/// Finds an object's metadata and stops there: what comes after it, which is most, is not looked at.
+struct Finder<'f, 'a>(&'f mut Option<Metadata<'a>>);
+
+impl<'a> Visitor<'a> for Finder<'_, 'a> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut members: A) -> Result<(), A::Error> {
+        while let Some(name) = members.next_key::<&str>()? {
+            if name == "metadata" {
+                *self.0 = Some(members.next_value()?);
+                return Ok(());
+            }
+            members.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
+    }
 }
 
 #[derive(Deserialize)]
@@ -29,8 +48,10 @@ struct Annotations<'a> {
 
 /// The text of an object with nothing in the place of what is taken out.
 pub(super) fn lean(object: &str) -> Cow<'_, str> {
-    // What can't be understood is for the one who decodes it to say.
-    let Ok(Object { metadata }) = serde_json::from_str::<Object<'_>>(object) else { return object.into() };
+    let mut found = None;
+    // It ends in an error wherever it stops early; what can't be understood is for the one who decodes it to say.
+    let _ = serde_json::Deserializer::from_str(object).deserialize_map(Finder(&mut found));
+    let Some(metadata) = found else { return object.into() };
     let last_applied = metadata.annotations.and_then(|annotations| annotations.last_applied);
     let mut taken: Vec<(&str, &str)> = [(metadata.managed_fields, "[]"), (last_applied, "\"\"")]
         .into_iter()

@@ -12,6 +12,8 @@ use flate2::read::GzDecoder;
 
 /// The most that one recorded file may hold, in bytes.
 pub(super) const FILE_LIMIT: u64 = 64 << 20;
+/// The most that is read of a file in a folder, in bytes: it lies there unpacked, so it is no surprise.
+const UNPACKED_LIMIT: u64 = 1 << 30;
 /// The most that an archive may hold when it is unpacked, in bytes.
 const ARCHIVE_LIMIT: u64 = 256 << 20;
 
@@ -72,7 +74,7 @@ fn read_file(path: &Path) -> io::Result<Option<Bytes>> {
         }
         Err(error) => return Err(error),
     };
-    read_limited(file, FILE_LIMIT).map(Some)
+    read_limited(file, UNPACKED_LIMIT).map(Some)
 }
 
 fn read_limited(from: impl Read, limit: u64) -> io::Result<Bytes> {
