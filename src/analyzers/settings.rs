@@ -5,9 +5,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, EnvVar, PodSpec, Volume, VolumeMount
 
 use crate::{cluster::state::SecretKeys, finding::Resource};
 
-use super::index::{
-    ContainerView, Index, Workload, kubectl_name, name, namespace, set_env_command, shell_word,
-};
+use super::index::{ContainerView, Index, Workload, kubectl_name, name, set_env_command, shell_word};
 
 /// Who says so.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -128,11 +128,11 @@ impl Reader<'_> {
 
     /// Reads a list page by page and tidies each object up. One that can't be understood is left out, and that is
     /// said.
-    pub(super) async fn list<T: DeserializeOwned>(
+    pub(super) async fn list<T: DeserializeOwned + Send + 'static>(
         &self,
         path: &str,
         accept: &str,
-        mut tidy: impl FnMut(&mut T) + Send,
+        mut tidy: impl FnMut(&mut T) + Send + 'static,
     ) -> Result<Listed<T>, ReadError> {
         let mut listed = Listed { items: Vec::new(), missing: Vec::new() };
         let mut size = self.page_objects.max(1);
@@ -153,7 +153,12 @@ impl Reader<'_> {
             };
             // A budget is spent even where nothing comes after it.
             let spent = page.as_ref().is_ok_and(|page| !self.spend(page.len()));
-            match page.and_then(|page| take_page(&page, &mut listed, &mut tidy)) {
+            let taken;
+            (listed, tidy, taken) = match page {
+                Ok(page) => decode(page, listed, tidy).await?,
+                Err(error) => (listed, tidy, Err(error)),
+            };
+            match taken {
                 Ok(None) => return Ok(listed),
                 Ok(token) => next = token,
                 Err(error) if listed.items.is_empty() => return Err(error),
@@ -196,6 +201,24 @@ impl Reader<'_> {
         let before = self.bytes_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left);
         before.is_ok_and(|before| before > bytes)
     }
+}
+
+/// Adds a page's objects on a thread where that keeps nobody waiting: it takes longer than the transfer. Gives back
+/// what it was given, and the token of the next page.
+async fn decode<T, F>(
+    page: Bytes,
+    mut listed: Listed<T>,
+    mut tidy: F,
+) -> Result<(Listed<T>, F, Result<Option<String>, ReadError>), ReadError>
+where
+    T: DeserializeOwned + Send + 'static,
+    F: FnMut(&mut T) + Send + 'static,
+{
+    let decoding = tokio::task::spawn_blocking(move || {
+        let taken = take_page(&page, &mut listed, &mut tidy);
+        (listed, tidy, taken)
+    });
+    decoding.await.map_err(|error| ReadError::Broken(error.to_string()))
 }
 
 /// Adds a page's objects; returns the token of the next page.

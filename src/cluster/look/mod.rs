@@ -37,8 +37,8 @@ use crate::redact::Redacted;
 const ANSWER_BYTES: usize = 64 << 10;
 
 /// A built-in kind.
-trait Kind: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send {}
-impl<K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send> Kind for K {}
+trait Kind: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send + 'static {}
+impl<K: Resource<DynamicType = ()> + DeserializeOwned + Clone + Debug + Send + 'static> Kind for K {}
 
 /// Where in the state the objects of a kind go.
 type Into<K> = fn(&mut State) -> &mut Vec<K>;
@@ -200,7 +200,12 @@ impl<'a> Look<'a> {
         }
     }
 
-    async fn fetch<K: Kind>(&self, place: Option<&str>, into: Into<K>, tidy: impl FnMut(&mut K) + Send) {
+    async fn fetch<K: Kind>(
+        &self,
+        place: Option<&str>,
+        into: Into<K>,
+        tidy: impl FnMut(&mut K) + Send + 'static,
+    ) {
         let what = plural_of(&K::kind(&()));
         let listed = self.reader.list::<K>(&K::url_path(&(), place), "application/json", tidy).await;
         if let Some(mut items) = self.take(&what, place, &K::api_version(&()), listed) {
