@@ -16,6 +16,7 @@ check:
 # The figures of the README
 bench:
     cargo bench --bench spine
+    cargo bench --bench cluster -- plot
 
 # What is shipped
 dist:

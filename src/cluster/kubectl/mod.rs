@@ -3,28 +3,7 @@
 //! no way to write; knows nothing of who asks.
 //!
 //! `get`, `logs`, `explain` and `api-resources` equal kubectl byte for byte, `describe` and `events` but for ages and
-//! versions; tests against the real one hold that. What differs on purpose:
-//!
-//! - The values of Secrets are `***` in every form and sizes in a description, the token of a service account too,
-//!   and their copy in an annotation is left out.
-//! - `logs` without `--tail` and `--since` shows the last 200 lines (10 of each pod with `-l`, as kubectl does) and
-//!   says so in its last line where there are more; output is cut at a limit and says so. The containers of a pod
-//!   come in the order of its spec, kubectl's in none. One that cannot be read does not hide the others.
-//! - Ages are measured to the cluster's time, which stands still in a recorded one.
-//! - What sorts alike keeps its order; kubectl's sorting does not keep it. Quantities are sorted by amount only where
-//!   all texts are quantities.
-//! - Where kubectl would wait or watch (`rollout status`, `logs deploy/…` without pods), the answer is what there is.
-//! - `describe` names ports, time zones and the containers of events, and `logs` the containers that a pod does have,
-//!   as newer versions do. Nodes have the kubelet's events, which kubectl misses where they carry no id; several
-//!   objects of which one is missing are described all the same.
-//! - `version`, `cluster-info` and a refused connection have no client and no address to tell of; an answer that does
-//!   not come in time is said in words of our own.
-//! - `explain` reads OpenAPI v3 alone, and says so where a server has none of it.
-//! - A failing JSONPath says why without the whole object after it. `..` and `*` go by name, kubectl's in no order.
-//! - A description of a namespace whose quotas or limits cannot be read says so and goes on; the resources of a
-//!   LimitRange come by name, kubectl's in no order.
-//! - Descriptions of VolumeAttributesClasses, CSINodes, CertificateSigningRequests, ReplicationControllers, ServiceCIDRs
-//!   and IPAddresses are in kubectl's general form, as those of custom kinds are.
+//! versions; tests against the real one hold that. What differs on purpose is listed in the README.
 
 mod about;
 mod can_i;
