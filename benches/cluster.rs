@@ -280,7 +280,7 @@ async fn as_server(path: &Path) {
 
 /// How a look grows with the cluster.
 fn grow(folder: &Path) {
-    println!("\n| pods | look | analyzers | peak memory |\n|---|---|---|---|");
+    println!("\n| pods | look | analyzers | peak memory | one namespace |\n|---|---|---|---|---|");
     let mut points = Vec::new();
     for size in SIZES {
         let path = folder.join(format!("grow-{size}"));
@@ -290,8 +290,11 @@ fn grow(folder: &Path) {
         let runs: Vec<Vec<f64>> = (0..3).map(|_| numbers(&["look", &server.url])).collect();
         let of = |column: usize| median(runs.iter().map(|numbers| numbers[column]).collect());
         assert!(runs[0][4] > size as f64, "only {} of {size} pods were seen", runs[0][4]);
-        println!("| {size} | {:.0} ms | {:.0} ms | {:.0} MB |", of(0), of(1), of(2));
-        points.push(plot::Point { pods: size as f64, look: of(0), analyzers: of(1), memory: of(2) });
+        let within: Vec<Vec<f64>> = (0..5).map(|_| numbers(&["look", &server.url, "team-0001"])).collect();
+        let namespace = median(within.iter().map(|numbers| numbers[0] + numbers[1]).collect());
+        println!("| {size} | {:.0} ms | {:.0} ms | {:.0} MB | {namespace:.0} ms |", of(0), of(1), of(2));
+        let (look, analyzers, memory) = (of(0), of(1), of(2));
+        points.push(plot::Point { pods: size as f64, look, analyzers, memory, namespace });
         drop(server);
         std::fs::remove_dir_all(&path).unwrap();
     }

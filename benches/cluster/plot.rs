@@ -8,6 +8,7 @@ pub struct Point {
     pub look: f64,
     pub analyzers: f64,
     pub memory: f64,
+    pub namespace: f64,
 }
 
 /// Its name, its colour and its values.
@@ -63,10 +64,11 @@ pub fn svg(points: &[Point]) -> String {
         "<text x=\"{middle}\" y=\"{}\" text-anchor=\"middle\" fill=\"#333\">pods (with four events each)</text>",
         FRAME.3 + 44.0
     );
-    let series: [Series<'_>; 3] = [
+    let series: [Series<'_>; 4] = [
         ("look, ms", "#2458c5", |point| point.look),
         ("analyzers, ms", "#c2571a", |point| point.analyzers),
         ("peak memory, MB", "#3a8a3f", |point| point.memory),
+        ("one namespace, ms", "#7b3fa0", |point| point.namespace),
     ];
     for (_, colour, value) in series {
         line(&mut out, points, colour, value);

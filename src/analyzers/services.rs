@@ -165,7 +165,7 @@ fn none_ready(index: &Index<'_>, service: &Service, pods: &[&Pod]) -> Draft {
 /// leave out that port: certain. A number can be right though undeclared, since `containerPort` is only a
 /// declaration: it is a fault where every container of the pod declares ports or says in its log where it listens,
 /// and none is this one.
-fn wrong_target_port(index: &Index<'_>, service: &Service, pods: &[&Pod]) -> Vec<Draft> {
+fn wrong_target_port<'a>(index: &Index<'a>, service: &Service, pods: &[&'a Pod]) -> Vec<Draft> {
     let Some(pod) = pods.iter().find(|pod| is_ready(pod)).or_else(|| pods.first()) else { return Vec::new() };
     let ports = service.spec.as_ref().and_then(|spec| spec.ports.as_deref()).unwrap_or_default();
     ports
@@ -176,25 +176,16 @@ fn wrong_target_port(index: &Index<'_>, service: &Service, pods: &[&Pod]) -> Vec
         .collect()
 }
 
-fn wrong_port(
-    index: &Index<'_>,
+fn wrong_port<'a>(
+    index: &Index<'a>,
     service: &Service,
-    pod: &Pod,
+    pod: &'a Pod,
     place: usize,
     port: &ServicePort,
 ) -> Option<Draft> {
     let itself = resource(service);
     let owner = index.owner(pod);
-    let containers: Vec<_> = index
-        .state
-        .pods
-        .iter()
-        .filter(|other| {
-            other.metadata.name == pod.metadata.name && other.metadata.namespace == pod.metadata.namespace
-        })
-        .flat_map(|pod| index.containers_of(pod))
-        .filter(|view| !view.init)
-        .collect();
+    let containers: Vec<_> = index.containers_of(pod).into_iter().filter(|view| !view.init).collect();
     let declared = containers.iter().flat_map(|view| view.spec.ports.iter().flatten());
     let known: Vec<u16> = containers.iter().flat_map(|view| listening(index, view)).collect();
     let target = port.target_port.clone().unwrap_or(IntOrString::Int(port.port));
