@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::redact::Redacted;
+use crate::redact::{Redacted, RedactedJson};
 
 /// One Kubernetes object, by name.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -92,6 +92,37 @@ pub struct Fix {
     /// What could go wrong, where anything could.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub risk: Option<Redacted>,
+    /// The same as patches, in the order in which they are to be applied; empty where something is left to be filled in
+    /// or no patch can do it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub patches: Vec<Patch>,
+}
+
+/// A change to one object, as the API server takes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Patch {
+    /// Group and version, e.g. `apps/v1`.
+    pub api_version: String,
+    /// The object.
+    #[serde(flatten)]
+    pub resource: Resource,
+    /// How the body is to be read.
+    #[serde(rename = "type")]
+    pub form: PatchForm,
+    /// What is sent.
+    pub body: RedactedJson,
+}
+
+/// The kinds of patch, called as `kubectl patch --type` calls them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PatchForm {
+    /// Operations on paths (RFC 6902).
+    Json,
+    /// Members that replace members (RFC 7386).
+    Merge,
+    /// As merge, with lists merged by their key.
+    Strategic,
 }
 
 /// The number of a finding within its scan, `f1` for the first.
@@ -142,4 +173,17 @@ impl Finding {
     pub fn is_root(&self) -> bool {
         self.because_of.is_empty()
     }
+}
+
+/// Everything among `findings` that follows from `cause`, nearest first: how far it reaches.
+pub fn effects<'f>(cause: &Finding, findings: &'f [Finding]) -> Vec<&'f Finding> {
+    let mut reached = vec![&cause.id];
+    let mut effects = Vec::new();
+    while let Some(next) = findings.iter().find(|finding| {
+        !reached.contains(&&finding.id) && finding.because_of.iter().any(|id| reached.contains(&id))
+    }) {
+        reached.push(&next.id);
+        effects.push(next);
+    }
+    effects
 }

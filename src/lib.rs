@@ -10,6 +10,7 @@ pub mod cli;
 pub mod clock;
 pub mod cluster;
 pub mod config;
+pub mod eval;
 pub mod event;
 pub mod finding;
 pub mod llm;

@@ -22,6 +22,14 @@ pub fn write(look: &Look, findings: &[Finding]) -> Redacted {
         let about: Vec<String> = look.about.iter().map(ToString::to_string).collect();
         let _ = write!(text, " The question names {}.", about.join(", "));
     }
+    for unknown in &look.unknown {
+        let near: Vec<String> = unknown.near.iter().map(ToString::to_string).collect();
+        let near = if near.is_empty() { String::new() } else { format!(" (near: {})", near.join(", ")) };
+        let _ = write!(text, " Nothing is named `{}`{near}.", unknown.name);
+    }
+    for sentence in &look.standing {
+        let _ = write!(text, " {sentence}");
+    }
     if !look.unread.is_empty() {
         let _ = write!(text, " Not read: {}.", list(&look.unread));
     }

@@ -63,7 +63,9 @@ impl Eyes for ClusterEyes {
         let look = Look {
             cluster: Redacted::new(cluster.name()),
             namespaces: aim.namespaces,
+            standing: analyzers::standing(&state, &about),
             about,
+            unknown: aim.unknown,
             read: counts(&state),
             unread: state.unread.clone(),
             took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),

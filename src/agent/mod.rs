@@ -22,6 +22,10 @@ use crate::{
     llm::{Live, Model, ModelError, Reply},
     redact::Redacted,
     store::{Lease, Store},
+    text::{
+        forms::{Form, forms, standing_out},
+        shorten,
+    },
     tools,
     worker::{Outcome, Work},
 };
@@ -229,6 +233,18 @@ fn with_ids_of_their_own(mut calls: Vec<ToolCall>, log: &[Entry], read_to: i64) 
     calls
 }
 
+/// Forms of lines that are told of what is left out, and how much of a line.
+const MOST_FORMS: usize = 8;
+const MOST_OF_LINE: usize = 300;
+
+/// A line that stands out, how often its like comes, and the first lines of what belongs to it.
+fn told(form: &Form<'_>) -> String {
+    let times = if form.times > 1 { format!("({} times) ", form.times) } else { String::new() };
+    let trace: Vec<String> = form.trace.iter().take(6).map(|line| shorten(line, MOST_OF_LINE)).collect();
+    let below = if trace.is_empty() { String::new() } else { format!("\n{}", trace.join("\n")) };
+    format!("{times}{}{below}", shorten(form.last, MOST_OF_LINE))
+}
+
 /// The first and last lines of an output that is longer than `most` bytes, with what is left out said between them.
 fn cut(output: &Redacted, most: usize) -> Option<Redacted> {
     if output.len() <= most {
@@ -246,10 +262,16 @@ fn cut(output: &Redacted, most: usize) -> Option<Redacted> {
         room -= length;
         if from_head { head += 1 } else { tail -= 1 }
     }
+    let middle = lines.get(head..tail).unwrap_or_default();
+    let found = forms(middle.iter().copied());
+    let out = standing_out(&found, MOST_FORMS);
+    let told: Vec<String> = out.iter().map(|form| told(form)).collect();
+    let told =
+        if told.is_empty() { String::new() } else { format!("; among them:\n{}\n…", told.join("\n")) };
     let first = lines.get(..head).unwrap_or_default().join("\n");
     let last = lines.get(tail..).unwrap_or_default().join("\n");
     let left_out = format!(
-        "… {} of {} lines ({} bytes in all) left out here; ask for less, e.g. with --tail, -l or --field-selector …",
+        "… {} of {} lines ({} bytes in all) left out here; ask for less, e.g. with --tail, -l or --field-selector{told} …",
         tail - head,
         lines.len(),
         output.len()

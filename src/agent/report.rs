@@ -181,7 +181,12 @@ fn fix(args: &CauseArgs) -> Result<Option<Fix>, String> {
     {
         return Err(format!("The fix has a placeholder in it, fill it in: {command}"));
     }
-    Ok(Some(Fix { summary: Redacted::new(summary), command: Redacted::new(command), risk: None }))
+    Ok(Some(Fix {
+        summary: Redacted::new(summary),
+        command: Redacted::new(command),
+        risk: None,
+        patches: Vec::new(),
+    }))
 }
 
 /// `Kind/namespace/name`, `Kind namespace/name`, `Kind/name` or `Kind name`.
@@ -226,6 +231,7 @@ mod tests {
                 summary: Redacted::new("Use v1."),
                 command: Redacted::new("kubectl x"),
                 risk: None,
+                patches: Vec::new(),
             }),
             because_of: vec![],
         };

@@ -2,7 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::{finding::Resource, redact::Redacted};
+use crate::{
+    analyzers::lookalike::{akin, distance, near},
+    event::Unknown,
+    finding::Resource,
+    redact::Redacted,
+};
 
 /// A question, as far as it says where to look.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,6 +27,8 @@ pub struct Aim {
     pub about: Vec<Resource>,
     /// The namespaces that they are in; empty for all.
     pub namespaces: Vec<String>,
+    /// The names that nothing has.
+    pub unknown: Vec<Unknown>,
 }
 
 /// Clusters with at most this many named objects are looked at as a whole: causes cross namespaces.
@@ -39,11 +46,12 @@ pub fn aim(question: &Question, names: &[Resource]) -> Aim {
             }
         }
     }
-    if about.is_empty() {
+    let unknown: Vec<Unknown> = question.texts.iter().flat_map(|text| unknown(text, names)).collect();
+    if about.is_empty() && unknown.is_empty() {
         about.clone_from(&question.earlier);
     }
     let namespaces = if names.len() <= SMALL { Vec::new() } else { namespaces_of(&about) };
-    Aim { about, namespaces }
+    Aim { about, namespaces, unknown }
 }
 
 /// Whether the words speak of something that people reach over the network.
@@ -151,32 +159,87 @@ fn is_exactly(word: &str, name: &str) -> bool {
     word == name
 }
 
-/// One letter off, in a word long enough for that to mean something.
+/// A slip in a word long enough for that to mean something.
 fn is_nearly(word: &str, name: &str) -> bool {
-    word.len() >= 5
-        && name.len() >= 5
-        && word.len().abs_diff(name.len()) <= 1
-        && edits_at_most_one(word, name)
+    word.len() >= 5 && name.len() >= 5 && near(word, name)
 }
 
-fn edits_at_most_one(a: &str, b: &str) -> bool {
-    let (short, long) =
-        if a.len() <= b.len() { (a.as_bytes(), b.as_bytes()) } else { (b.as_bytes(), a.as_bytes()) };
-    let same = short.iter().zip(long).take_while(|(x, y)| x == y).count();
-    let (rest_short, rest_long) =
-        (short.get(same..).unwrap_or_default(), long.get(same..).unwrap_or_default());
-    let tail = |bytes: &'_ [u8]| -> Vec<u8> { bytes.get(1..).unwrap_or_default().to_vec() };
-    let swapped = short.len() == long.len()
-        && rest_short.len() >= 2
-        && rest_short.first() == rest_long.get(1)
-        && rest_short.get(1) == rest_long.first()
-        && rest_short.get(2..) == rest_long.get(2..);
-    swapped
-        || if short.len() == long.len() {
-            tail(rest_short) == tail(rest_long)
-        } else {
-            rest_short == tail(rest_long)
+/// The names in the question that nothing has: words that stand beside a kind or are of the form of a generated name, and
+/// match nothing.
+fn unknown(text: &str, names: &[Resource]) -> Vec<Unknown> {
+    const KINDS: [&str; 16] = [
+        "pod",
+        "deployment",
+        "deploy",
+        "service",
+        "svc",
+        "statefulset",
+        "daemonset",
+        "job",
+        "cronjob",
+        "ingress",
+        "namespace",
+        "node",
+        "configmap",
+        "secret",
+        "pvc",
+        "hpa",
+    ];
+    let words = words(text);
+    let is_kind = |word: Option<&String>| word.is_some_and(|word| KINDS.contains(&word.as_str()));
+    let known = |word: &str| {
+        names
+            .iter()
+            .any(|name| name.name == word || is_nearly(word, &name.name) || is_made_of(&name.name, word))
+    };
+    let mut found: Vec<Unknown> = Vec::new();
+    for (place, word) in words.iter().enumerate() {
+        let before = is_kind(place.checked_sub(1).and_then(|before| words.get(before)));
+        let beside = before || is_kind(words.get(place + 1));
+        let named = beside && word.contains('-')
+            || before && word.len() > 3 && is_plain_name(word)
+            || is_generated(word);
+        let seen = found.iter().any(|known| known.name.as_str() == word);
+        if named && !seen && !KINDS.contains(&word.as_str()) && !is_common(word) && !known(word) {
+            found.push(Unknown { name: Redacted::new(word), near: nearest_to(word, names) });
         }
+    }
+    found
+}
+
+/// Whether a controller made `name` of `owner`.
+fn is_made_of(name: &str, owner: &str) -> bool {
+    name.strip_prefix(owner).is_some_and(|rest| rest.starts_with('-'))
+}
+
+/// A word that comes after a kind and is no word of a sentence: `pod cart`, not `pod keeps`.
+fn is_plain_name(word: &str) -> bool {
+    word.chars().any(|letter| letter.is_ascii_digit() || letter == '.')
+}
+
+/// `web-7d4b9c6f58-x2x9q`: a name that a ReplicaSet gave.
+fn is_generated(word: &str) -> bool {
+    let mut parts = word.rsplit('-');
+    let (last, before) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let random = |part: &str| {
+        part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            && part.bytes().any(|byte| byte.is_ascii_digit())
+    };
+    last.len() == 5 && (8..=10).contains(&before.len()) && random(before) && parts.next().is_some()
+}
+
+/// The objects whose names come nearest: a slip, the same owner, a shared word.
+fn nearest_to(word: &str, names: &[Resource]) -> Vec<Resource> {
+    let stem = word.split('-').next().unwrap_or(word);
+    let mut close: Vec<&Resource> = names
+        .iter()
+        .filter(|name| {
+            near(word, &name.name) || akin(word, &name.name) || stem.len() >= 3 && name.name.starts_with(stem)
+        })
+        .collect();
+    close.sort_by_key(|name| (distance(word, &name.name), name.kind.clone()));
+    close.dedup_by_key(|name| &name.name);
+    close.into_iter().take(3).cloned().collect()
 }
 
 #[cfg(test)]
@@ -211,6 +274,27 @@ mod tests {
             ("", vec![]),
         ] {
             assert_eq!(about(text), expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_that_nothing_has() {
+        let unknown = |text: &str| -> Vec<String> {
+            let question = Question { texts: vec![Redacted::new(text)], ..Question::default() };
+            let found = aim(&question, &names()).unknown;
+            found
+                .iter()
+                .map(|u| format!("{} {:?}", u.name, u.near.iter().map(|n| &n.name).collect::<Vec<_>>()))
+                .collect()
+        };
+        for (text, expect) in [
+            ("why does pod cart-db crash?", vec![r#"cart-db ["cart-api"]"#]),
+            ("cart-api-7d4b9c6f58-x2x9q is gone", vec![r#"cart-api-7d4b9c6f58-x2x9q ["cart-api"]"#]),
+            ("the pod keeps restarting after a roll-back", vec![]),
+            ("is the cart-api service down? the checkout deployment is slow", vec![]),
+            ("service ledger2 does not answer", vec![r#"ledger2 []"#]),
+        ] {
+            assert_eq!(unknown(text), expect, "{text}");
         }
     }
 

@@ -6,15 +6,15 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Event;
 use regex::Regex;
+use serde_json::json;
 
 use crate::finding::{Confidence, Resource, Severity};
 
 use super::{
+    change::Change,
     draft::Draft,
-    index::{
-        Index, event_count, event_time, is_live, is_ready, kubectl_name, message, name, namespace, reason,
-        spec_path,
-    },
+    index::{Index, event_count, event_time, is_live, is_ready, message, name, namespace, reason, spec_path},
+    lookalike::nearest,
     patterns::{first_group, pattern},
 };
 
@@ -81,6 +81,7 @@ fn refused(index: &Index<'_>, owner: &Resource, event: &Event) -> Draft {
         .or_else(|| pod_security(index, owner, said))
         .or_else(|| limit_range(index, owner, said))
         .or_else(|| service_account(index, owner, said))
+        .or_else(|| absent_class(index, owner, said))
         .unwrap_or_else(|| {
             let sentence = format!("The API server refuses to create pods of `{}`.", owner.name);
             Draft::cause("pod_creation_refused", severity(index, owner), owner, sentence)
@@ -136,9 +137,7 @@ fn quota(index: &Index<'_>, owner: &Resource, said: &str) -> Option<Draft> {
         ("pods", Ok(limit)) => (limit + wanted - i32::try_from(has).unwrap_or(0)).to_string(),
         _ => "<more>".to_owned(),
     };
-    let command = format!(
-        "kubectl -n {space} patch resourcequota {quota} --type merge -p '{{\"spec\":{{\"hard\":{{\"{what}\":\"{more}\"}}}}}}'"
-    );
+    let command = Change::merge(&resource, &json!({"spec": {"hard": {what: more}}}));
     Some(
         Draft::cause("resource_quota_exceeded", severity(index, owner), &resource, sentence)
             .evidence(
@@ -180,16 +179,16 @@ fn limit_range(index: &Index<'_>, owner: &Resource, said: &str) -> Option<Draft>
 }
 
 /// `set resources` with the bound that the message names, where it is a container's limit or request.
-fn allowed_limit(index: &Index<'_>, owner: &Resource, bound: &str) -> String {
+fn allowed_limit(index: &Index<'_>, owner: &Resource, bound: &str) -> Change {
     static PARTS: LazyLock<Regex> = LazyLock::new(|| {
         pattern(
             r"^(?:maximum|minimum) ([\w.-]+) usage per Container is ([^,]+), but (limit|request) is (\S+)$",
         )
     });
-    let Some(groups) = PARTS.captures(bound) else { return String::new() };
+    let Some(groups) = PARTS.captures(bound) else { return Change::default() };
     let part = |place: usize| groups.get(place).map_or("", |group| group.as_str());
     let Some(workload) = index.workload(owner).filter(|_| super::index::is_editable(owner)) else {
-        return String::new();
+        return Change::default();
     };
     let wants = |container: &&k8s_openapi::api::core::v1::Container| {
         let resources = container.resources.as_ref();
@@ -201,16 +200,8 @@ fn allowed_limit(index: &Index<'_>, owner: &Resource, bound: &str) -> String {
         all.and_then(|all| all.get(part(1))).is_some_and(|quantity| quantity.0 == part(4))
     };
     let container = workload.pod.containers.iter().find(wants).or_else(|| workload.pod.containers.first());
-    let Some(container) = container else { return String::new() };
-    format!(
-        "kubectl -n {} set resources {} -c {} --{}s={}={}",
-        owner.namespace.as_deref().unwrap_or_default(),
-        kubectl_name(owner),
-        container.name,
-        part(3),
-        part(1),
-        part(2)
-    )
+    let Some(container) = container else { return Change::default() };
+    Change::set_resources(owner, &container.name, &format!("{}s", part(3)), part(1), part(2))
 }
 
 /// The namespace enforces a Pod Security Standard (label `pod-security.kubernetes.io/enforce`).
@@ -228,15 +219,15 @@ fn pod_security(index: &Index<'_>, owner: &Resource, said: &str) -> Option<Draft
         heads.join(", ")
     );
     let containers: Vec<_> = index.workload(owner).map(|workload| {
-        workload.pod.containers.iter().map(|container| serde_json::json!({"name": container.name, "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}}})).collect()
+        workload.pod.containers.iter().map(|container| json!({"name": container.name, "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}}})).collect()
     }).unwrap_or_default();
     let command = if level.starts_with("restricted")
         && matches!(owner.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet")
     {
-        let patch = serde_json::json!({"spec": {"template": {"spec": {"securityContext": {"runAsNonRoot": true, "runAsUser": 10001, "seccompProfile": {"type": "RuntimeDefault"}}, "containers": containers}}}});
-        format!("kubectl -n {space} patch {} -p '{patch}'", kubectl_name(owner))
+        let patch = json!({"spec": {"template": {"spec": {"securityContext": {"runAsNonRoot": true, "runAsUser": 10001, "seccompProfile": {"type": "RuntimeDefault"}}, "containers": containers}}}});
+        Change::strategic(owner, &patch)
     } else {
-        String::new()
+        Change::default()
     };
     Some(
         Draft::cause("pod_security_violation", severity(index, owner), owner, sentence)
@@ -259,6 +250,37 @@ fn service_account(index: &Index<'_>, owner: &Resource, said: &str) -> Option<Dr
             .evidence(format!("{owner} {}.serviceAccountName", spec_path(owner)), called)
             .fix("Create the ServiceAccount.", format!("kubectl -n {space} create serviceaccount {called}")),
     )
+}
+
+/// `no PriorityClass with name x was found` and `RuntimeClass "x" not found`, from the admission plugins of those names.
+fn absent_class(index: &Index<'_>, owner: &Resource, said: &str) -> Option<Draft> {
+    static PRIORITY: LazyLock<Regex> =
+        LazyLock::new(|| pattern(r"no PriorityClass with name ([\w.-]+) was found"));
+    static RUNTIME: LazyLock<Regex> = LazyLock::new(|| {
+        pattern(r#"RuntimeClass "?([\w.-]+)"? not found|runtimeclasses?\S* "([^"]+)" not found"#)
+    });
+    let (kind, field, code, called) = match (first_group(&PRIORITY, said), first_group(&RUNTIME, said)) {
+        (Some(called), _) => ("PriorityClass", "priorityClassName", "priority_class_missing", called),
+        (None, Some(called)) => ("RuntimeClass", "runtimeClassName", "runtime_class_missing", called),
+        (None, None) => return None,
+    };
+    let known = index.state.priority_classes.iter().map(|class| name(&class.metadata));
+    let near = nearest(called, known).filter(|_| kind == "PriorityClass");
+    let similar = near.map(|near| format!("; there is `{near}`")).unwrap_or_default();
+    let sentence =
+        format!("The pods of `{}` name the {kind} `{called}`, which does not exist{similar}.", owner.name);
+    let draft = Draft::cause(code, severity(index, owner), owner, sentence)
+        .evidence(format!("{owner} {}.{field}", spec_path(owner)), called);
+    Some(match near {
+        Some(near) => {
+            let change = Change::pod_spec(owner, "replace", field, Some(json!(near)));
+            draft.fix(format!("Name the {kind} `{near}`."), change)
+        }
+        None => draft.fix(
+            format!("Create the {kind}, or name one that exists."),
+            Change::pod_spec(owner, "remove", field, None),
+        ),
+    })
 }
 
 /// An admission webhook that cannot be called and fails closed (`failurePolicy: Fail`), or that says no.

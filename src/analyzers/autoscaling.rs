@@ -1,12 +1,15 @@
 //! HorizontalPodAutoscalers that cannot do their work. Knows the conditions of their controller.
 
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use serde_json::json;
 
 use crate::finding::{Resource, Severity};
 
 use super::{
+    api_versions,
+    change::Change,
     draft::Draft,
-    index::{Index, is_editable, kubectl_name, name, namespace},
+    index::{Index, name, namespace},
     lookalike::{akin, nearest},
 };
 
@@ -18,6 +21,7 @@ pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
     for autoscaler in &index.state.autoscalers {
         let conditions =
             autoscaler.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
+        drafts.extend(at_its_limit(autoscaler));
         for condition in conditions.iter().filter(|condition| condition.status == "False") {
             let why = condition.reason.as_deref().unwrap_or_default();
             let said = condition.message.as_deref().unwrap_or_default();
@@ -50,8 +54,51 @@ fn target(autoscaler: &HorizontalPodAutoscaler) -> Option<Resource> {
     Some(Resource::namespaced(&target.kind, namespace(&autoscaler.metadata), &target.name))
 }
 
+/// An autoscaler that wants more pods than `maxReplicas` (`ScalingLimited`, `TooManyReplicas`). Often that is what the limit
+/// is for, so a notice; where the metric stays above its target, a warning.
+fn at_its_limit(autoscaler: &HorizontalPodAutoscaler) -> Option<Draft> {
+    let status = autoscaler.status.as_ref()?;
+    let condition = status.conditions.as_deref()?.iter().find(|condition| {
+        condition.type_ == "ScalingLimited"
+            && condition.reason.as_deref() == Some("TooManyReplicas")
+            && condition.status == "True"
+    })?;
+    let itself = resource(autoscaler);
+    let spec = autoscaler.spec.as_ref()?;
+    let now = status.current_metrics.iter().flatten().find_map(|metric| metric.resource.as_ref());
+    let wanted = spec.metrics.iter().flatten().find_map(|metric| metric.resource.as_ref());
+    let (now, wanted) = (
+        now.and_then(|metric| Some((metric.name.clone(), metric.current.average_utilization?))),
+        wanted.and_then(|metric| metric.target.average_utilization),
+    );
+    let above = now.as_ref().zip(wanted).filter(|((_, now), wanted)| now > wanted);
+    let told = above
+        .as_ref()
+        .map(|((what, now), wanted)| format!("; {what} is at `{now} %` of the request, aim `{wanted} %`"))
+        .unwrap_or_default();
+    let sentence = format!(
+        "HorizontalPodAutoscaler `{}` wants more pods than `maxReplicas: {}` allows{told}.",
+        itself.name, spec.max_replicas
+    );
+    let severity = if above.is_some() { Severity::Warning } else { Severity::Notice };
+    let change =
+        Change::merge(&itself, &json!({"spec": {"maxReplicas": spec.max_replicas.saturating_mul(2)}}));
+    Some(
+        Draft::cause("hpa_at_maximum", severity, &itself, sentence)
+            .evidence(format!("{itself} spec.maxReplicas"), spec.max_replicas.to_string())
+            .evidence(
+                format!("{itself} status.conditions[ScalingLimited]"),
+                condition.message.as_deref().unwrap_or("TooManyReplicas"),
+            )
+            .fix("Raise maxReplicas if the load is real and the nodes have room.", change),
+    )
+}
+
 fn no_target(index: &Index<'_>, autoscaler: &HorizontalPodAutoscaler) -> Draft {
     let itself = resource(autoscaler);
+    if let Some(draft) = removed_version(autoscaler, &itself) {
+        return draft;
+    }
     let target = target(autoscaler).unwrap_or_else(|| itself.clone());
     let space = namespace(&autoscaler.metadata);
     let same_kind: Vec<&str> = index
@@ -74,10 +121,28 @@ fn no_target(index: &Index<'_>, autoscaler: &HorizontalPodAutoscaler) -> Draft {
     match meant {
         Some(meant) => draft.fix(
             format!("Point it at `{meant}`."),
-            format!("kubectl -n {space} patch hpa {} --type merge -p '{{\"spec\":{{\"scaleTargetRef\":{{\"name\":\"{meant}\"}}}}}}'", itself.name),
+            Change::merge(&itself, &json!({"spec": {"scaleTargetRef": {"name": meant}}})),
         ),
         None => draft.fix("Point it at a workload that exists, or delete it.", ""),
     }
+}
+
+/// A target in an API version that Kubernetes no longer serves ("Deprecated API Migration Guide").
+fn removed_version(autoscaler: &HorizontalPodAutoscaler, itself: &Resource) -> Option<Draft> {
+    let version = autoscaler.spec.as_ref()?.scale_target_ref.api_version.as_deref()?;
+    let successor = api_versions::successor(version)?;
+    let sentence = format!(
+        "HorizontalPodAutoscaler `{}` names its target in the API version `{version}`, which is no longer served.",
+        itself.name
+    );
+    Some(
+        Draft::cause("removed_api_version", Severity::Warning, itself, sentence)
+            .evidence(format!("{itself} spec.scaleTargetRef.apiVersion"), version)
+            .fix(
+                format!("Use `{successor}`."),
+                Change::merge(itself, &json!({"spec": {"scaleTargetRef": {"apiVersion": successor}}})),
+            ),
+    )
 }
 
 fn no_metrics(index: &Index<'_>, autoscaler: &HorizontalPodAutoscaler, said: &str) -> Option<Draft> {
@@ -123,13 +188,10 @@ fn missing_request(index: &Index<'_>, itself: &Resource, target: &Resource, said
         target.kind, target.name, itself.name
     );
     let amount = if what == "memory" { "128Mi" } else { "100m" };
-    let only = container.map(|container| format!(" -c {container}")).unwrap_or_default();
-    let command = format!(
-        "kubectl -n {} set resources {}{only} --requests={what}={amount}",
-        target.namespace.as_deref().unwrap_or_default(),
-        kubectl_name(target)
-    );
-    let command = if is_editable(target) { command } else { String::new() };
+    let first = index.workload(target).and_then(|workload| workload.pod.containers.first());
+    let command = container
+        .or(first.map(|container| container.name.as_str()))
+        .map(|container| Change::set_resources(target, container, "requests", what, amount));
     let known = index.workload(target).map(|workload| {
         let containers = workload.pod.containers.iter();
         containers
@@ -152,7 +214,7 @@ fn missing_request(index: &Index<'_>, itself: &Resource, target: &Resource, said
                 .evidence(format!("{target} spec.template.spec.containers[].resources.requests"), known)
         })
         .unwrap_or(draft);
-    draft.fix(format!("Give it a {what} request, near what it uses."), command)
+    draft.fix(format!("Give it a {what} request, near what it uses."), command.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -102,6 +102,11 @@ fn reduce(links: &[BTreeSet<usize>]) -> Vec<BTreeSet<usize>> {
         .collect()
 }
 
+/// How many drafts follow from one: of causes that are as bad, the one that breaks most comes first.
+fn reach(links: &[BTreeSet<usize>], cause: usize) -> usize {
+    (0..links.len()).filter(|&other| other != cause && reaches(links, other, cause)).count()
+}
+
 fn number(drafts: Vec<Draft>, links: &[BTreeSet<usize>]) -> Vec<Finding> {
     let mut order: Vec<usize> = (0..drafts.len()).collect();
     let empty = BTreeSet::new();
@@ -112,9 +117,11 @@ fn number(drafts: Vec<Draft>, links: &[BTreeSet<usize>]) -> Vec<Finding> {
             // Symptoms go by how far they are from the cause, as a chain is told.
             let is_symptom = !causes_of(place).is_empty();
             let distance = is_symptom.then_some(draft.rank);
+            let reach = if is_symptom { 0 } else { reach(links, place) };
             (
                 is_symptom,
                 finding.severity,
+                std::cmp::Reverse(reach),
                 distance,
                 finding.confidence,
                 draft.rank,

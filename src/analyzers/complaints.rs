@@ -6,7 +6,10 @@ use std::sync::LazyLock;
 use jiff::{SignedDuration, Timestamp};
 use regex::Regex;
 
-use super::patterns::{first_group, pattern};
+use super::{
+    error_texts::{config, database, kubernetes, missing_variable, resources},
+    patterns::{first_group, pattern},
+};
 
 /// A line of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +58,24 @@ pub(super) enum Complaint {
     CertificateUntrusted,
     /// A request to the Kubernetes API that RBAC does not allow.
     Forbidden(Denial),
+    /// A configuration that the process cannot read: the file, where the line names one.
+    BadConfig(Option<String>),
+    /// Memory that the runtime does not get.
+    NoMemory,
+    /// More files or connections open than the process may have.
+    TooManyFiles,
+    /// A database server that takes no more connections.
+    DatabaseFull,
+    /// A database that the server does not have.
+    NoDatabase(String),
+    /// A table that the database does not have.
+    NoTable(String),
+    /// TLS spoken to a port that does not speak it, or the other way round.
+    WrongScheme(Endpoint),
+    /// A key or token that another server does not take.
+    Unauthorized(Endpoint),
+    /// An API version that Kubernetes no longer serves.
+    RemovedApi(&'static str),
 }
 
 /// Who may not do what, in the words of the API server.
@@ -91,7 +112,11 @@ pub(super) fn complaint(text: &str) -> Option<Complaint> {
         .or_else(|| connection(text))
         .or_else(|| trust(text))
         .or_else(|| file(text))
+        .or_else(|| database(text))
+        .or_else(|| resources(text))
+        .or_else(|| kubernetes(text))
         .or_else(|| missing_variable(text).map(Complaint::MissingVariable))
+        .or_else(|| config(text))
 }
 
 /// Whether the line says of itself that it only informs.
@@ -168,6 +193,22 @@ fn connection(text: &str) -> Option<Complaint> {
     }
     if TURNED_AWAY.is_match(text) {
         return Some(Complaint::Authentication(None));
+    }
+    static PLAIN: LazyLock<Regex> = LazyLock::new(|| {
+        pattern(
+            r"(?i)server gave HTTP response to HTTPS client|first record does not look like a TLS handshake|WRONG_VERSION_NUMBER|wrong version number|HTTP request (?:was sent )?to (?:an )?HTTPS (?:server|port)|unsupported or unrecognized SSL message",
+        )
+    });
+    static REJECTED: LazyLock<Regex> = LazyLock::new(|| {
+        pattern(
+            r"(?i)\b(?:401|403)\b[^\n]{0,40}\b(?:unauthori[sz]ed|forbidden|invalid)|\b(?:unauthori[sz]ed|forbidden)\b[^\n]{0,40}\b(?:401|403)\b|invalid (?:api[ _-]?key|access[ _-]?token|bearer token|client secret)|(?:api[ _-]?key|access[ _-]?token|token) (?:is |was |has )?(?:invalid|expired|revoked|rejected)",
+        )
+    });
+    if PLAIN.is_match(text) {
+        return Some(Complaint::WrongScheme(endpoint(text)));
+    }
+    if REJECTED.is_match(text) && sounds_bad(text) && !text.contains("system:") {
+        return Some(Complaint::Unauthorized(endpoint(text)));
     }
     if UPSTREAM.is_match(text) {
         return Some(Complaint::UpstreamTimedOut(endpoint(text)));
@@ -273,31 +314,10 @@ fn file(text: &str) -> Option<Complaint> {
 }
 
 /// The absolute path that a line names; a path within a URL is none.
-fn path(text: &str) -> Option<String> {
+pub(super) fn path(text: &str) -> Option<String> {
     static PATH: LazyLock<Regex> =
         LazyLock::new(|| pattern(r#"(?:^|[\s"'`(=:\[])((?:/[\w.@+-]+)+)/?(?:$|[\s"'`),;:\]])"#));
     first_group(&PATH, text).map(|path| path.trim_end_matches(['.', ':']).to_owned())
-}
-
-/// The name of an environment variable that a line says is not set.
-fn missing_variable(text: &str) -> Option<String> {
-    static KEY_ERROR: LazyLock<Regex> =
-        LazyLock::new(|| pattern(r#"KeyError: ['"]([A-Z][A-Z0-9_]{2,})['"]"#));
-    static UNBOUND: LazyLock<Regex> = LazyLock::new(|| {
-        pattern(r"\b([A-Z][A-Z0-9_]{2,}): (?:unbound variable|parameter (?:null or )?not set)")
-    });
-    static ABSENT: LazyLock<Regex> = LazyLock::new(|| {
-        pattern(
-            r"(?i)\b(?:not set|unset|(?:is|was) empty|(?:is|are) missing|missing|must be set|must be provided|(?:is|are) required|required|undefined|not defined|not provided|not configured|not found in env\w*|cannot be empty)\b",
-        )
-    });
-    static NAME: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b"));
-    static SPARED: LazyLock<Regex> =
-        LazyLock::new(|| pattern(r"(?i)\bdefault|\bfall(?:ing)? ?back|\boptional|\bignor|\bskipp|\bdisabl"));
-    let certain = first_group(&KEY_ERROR, text).or_else(|| first_group(&UNBOUND, text));
-    let wanted = || ABSENT.is_match(text) && !SPARED.is_match(text);
-    let told = || wanted().then(|| first_group(&NAME, text)).flatten();
-    certain.or_else(told).map(str::to_owned)
 }
 
 /// What a log complains about at its end: the complaint, the last line that says so, and how many do.

@@ -5,6 +5,7 @@ use k8s_openapi::api::core::v1::{Container, PodSpec};
 use crate::finding::{Evidence, Resource, Severity};
 
 use super::{
+    change::Change,
     draft::Draft,
     index::{Index, Workload, event_time, is_live, is_ready, message, name, namespace, spec_path},
     lookalike::nearest,
@@ -152,9 +153,9 @@ fn absent_key(
 }
 
 /// The JSON patch that names another key; only for a variable, whose field says its place.
-fn repoint(workload: &Workload<'_>, reference: &Reference, key: &str) -> String {
+fn repoint(workload: &Workload<'_>, reference: &Reference, key: &str) -> Change {
     if !super::index::is_editable(&workload.resource) || !reference.field.contains(".env[") {
-        return String::new();
+        return Change::default();
     }
     let containers = [
         ("containers", Some(&workload.pod.containers)),
@@ -169,19 +170,12 @@ fn repoint(workload: &Workload<'_>, reference: &Reference, key: &str) -> String 
                 .position(|env| reference.field == env_field(list, container, &env.name));
             if let Some(env) = found {
                 let what = if reference.secret { "secretKeyRef" } else { "configMapKeyRef" };
-                let path = format!(
-                    "/{}/{list}/{place}/env/{env}/valueFrom/{what}/key",
-                    spec_path(&workload.resource).replace('.', "/")
-                );
-                return format!(
-                    "kubectl -n {} patch {} --type json -p '[{{\"op\":\"replace\",\"path\":\"{path}\",\"value\":\"{key}\"}}]'",
-                    workload.namespace(),
-                    super::index::kubectl_name(&workload.resource)
-                );
+                let path = format!("{list}/{place}/env/{env}/valueFrom/{what}/key");
+                return Change::pod_spec(&workload.resource, "replace", &path, Some(serde_json::json!(key)));
             }
         }
     }
-    String::new()
+    Change::default()
 }
 
 fn env_field(list: &str, container: &Container, variable: &str) -> String {

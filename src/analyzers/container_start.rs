@@ -7,16 +7,15 @@ use jiff::SignedDuration;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use regex::Regex;
 
-use crate::{
-    finding::{Confidence, Severity},
-    text::shorten,
-};
+use crate::{finding::Severity, text::shorten};
 
 use super::{
+    change::Change,
     complaints::{last_words, lines},
+    container_create,
     draft::{Draft, Rank},
     images,
-    index::{ContainerView, Index, event_time, kubectl_name, message, name, patch_command, reason},
+    index::{ContainerView, Index, event_time, message, name, reason},
     logs,
     patterns::{first_group, pattern},
 };
@@ -35,78 +34,22 @@ pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
 fn start(index: &Index<'_>, view: &ContainerView<'_>) -> Option<Draft> {
     let (waiting, said) = view.waiting();
     let draft = match waiting {
-        "CreateContainerConfigError" | "CreateContainerError" => not_created(view, waiting, said)?,
+        "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError"
+            if said.contains("mount") || waiting != "RunContainerError" =>
+        {
+            container_create::not_created(view, waiting, said)?
+        }
+        "PostStartHookError" => container_create::hook_failed(index, view, said),
         _ => ended(index, view)?,
     };
     Some(draft.container(view.name()).seen_on(view.pod_resource()).hurts(&view.owner))
 }
 
-/// The kubelet cannot make the container out of its spec (`CreateContainerConfigError`, from the kubelet's
-/// generateContainerConfig; `CreateContainerError`, from the runtime). Missing ConfigMaps and Secrets are
-/// `config_refs`' matter.
-fn not_created(view: &ContainerView<'_>, waiting: &str, said: &str) -> Option<Draft> {
-    let cause = |code: &str, sentence: String| {
-        Draft::cause(code, Severity::Critical, &view.owner, sentence)
-            .evidence(status_of(view), format!("{waiting}: {said}"))
-    };
-    let context = view.field("securityContext");
-    if said.contains("runAsNonRoot and image will run as root") {
-        let sentence = format!(
-            "Container `{}` has `runAsNonRoot: true`, but its image `{}` runs as root and no `runAsUser` says otherwise.",
-            view.name(),
-            image(view)
-        );
-        return Some(
-            cause("run_as_non_root_image_root", sentence)
-                .evidence(context, "runAsNonRoot: true")
-                .fix("Run it as a user other than root that the image works with.", run_as_user(view)),
-        );
-    }
-    if said.contains("runAsNonRoot and image has non-numeric user") {
-        let sentence = format!(
-            "Container `{}` has `runAsNonRoot: true`, but the user of its image has no number that could be checked.",
-            view.name()
-        );
-        return Some(
-            cause("run_as_non_root_user_not_numeric", sentence)
-                .evidence(context, "runAsNonRoot: true")
-                .fix("Give the user's number.", run_as_user(view)),
-        );
-    }
-    let missing =
-        said.contains("configmap \"") || said.contains("secret \"") || said.contains("couldn't find key");
-    if missing {
-        return None;
-    }
-    if said.contains("subPath") {
-        return Some(
-            cause(
-                "volume_subpath_invalid",
-                format!("A subPath of container `{}` cannot be mounted.", view.name()),
-            )
-            .fix("Correct the subPath of the volume mount.", ""),
-        );
-    }
-    if said.contains("executable file not found") || said.contains("no such file or directory") {
-        return Some(command_not_found(view, said));
-    }
-    let sentence = format!("The kubelet cannot create container `{}`.", view.name());
-    Some(cause("container_config_error", sentence).confidence(Confidence::Likely))
-}
-
-fn run_as_user(view: &ContainerView<'_>) -> String {
-    if view.spec.security_context.is_some() {
-        patch_command(view, "add", "securityContext/runAsUser", Some("10001"))
-    } else {
-        patch_command(view, "add", "securityContext", Some("{\"runAsUser\":10001}"))
-    }
-}
-
-fn image<'a>(view: &ContainerView<'a>) -> &'a str {
+pub(super) fn image<'a>(view: &ContainerView<'a>) -> &'a str {
     view.spec.image.as_deref().unwrap_or_default()
 }
 
-fn status_of(view: &ContainerView<'_>) -> String {
+pub(super) fn status_of(view: &ContainerView<'_>) -> String {
     format!("Pod {}/{} status of {}", view.namespace(), name(&view.pod.metadata), view.name())
 }
 
@@ -122,7 +65,7 @@ fn ended(index: &Index<'_>, view: &ContainerView<'_>) -> Option<Draft> {
         && view.restarts() >= 2
         && end.finished_at.as_ref().is_some_and(|at| index.age(at.0) < RECENT);
     if done || !(down || again) || is_job && end.exit_code == 0 {
-        return None;
+        return killed_earlier(index, view);
     }
     let told = end.message.as_deref().unwrap_or_default();
     if end.reason.as_deref() == Some("OOMKilled") {
@@ -143,6 +86,47 @@ fn ended(index: &Index<'_>, view: &ContainerView<'_>) -> Option<Draft> {
         return Some(exits_zero(index, view));
     }
     Some(crash(index, view, end.exit_code))
+}
+
+/// How long ago a kill for want of memory may be to be worth telling of a container that runs again.
+const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
+
+/// A container that runs again and whose last run was killed for want of memory: it will be again when the same load
+/// comes. Within the hour it is a warning, later on worth knowing.
+fn killed_earlier(index: &Index<'_>, view: &ContainerView<'_>) -> Option<Draft> {
+    let end = view.last_end().filter(|end| end.reason.as_deref() == Some("OOMKilled"))?;
+    let ago = index.age(end.finished_at.as_ref()?.0);
+    if !view.is_running() || ago > REMEMBERED {
+        return None;
+    }
+    let mut draft = out_of_memory(view);
+    let recent = ago < SignedDuration::from_hours(1);
+    draft.finding.severity = if recent { Severity::Warning } else { Severity::Notice };
+    let ago = if recent { format!("{} min", ago.as_mins()) } else { format!("{} h", ago.as_hours()) };
+    draft.finding.summary = crate::redact::Redacted::new(format!(
+        "Container `{}` was killed for want of memory {ago} ago ({} restarts) and runs again.",
+        view.name(),
+        view.restarts()
+    ));
+    Some(draft)
+}
+
+/// What an exit code says beside that it is not 0: from 129 on, the signal that ended the process (128 + its number, as
+/// shells and the container runtimes tell it).
+fn exit_meaning(code: i32) -> &'static str {
+    match code {
+        2 => ", by which many programs mean wrong arguments",
+        126 => ": a program that may not be executed",
+        127 => ": a program that does not exist",
+        132 => " (SIGILL: an instruction that this CPU does not have)",
+        134 => " (SIGABRT: it gave up by itself)",
+        135 => " (SIGBUS: a memory access that failed)",
+        136 => " (SIGFPE: a division by zero or the like)",
+        137 => " (SIGKILL: killed from outside)",
+        139 => " (SIGSEGV: a memory access fault in the program)",
+        143 => " (SIGTERM: told to end)",
+        _ => "",
+    }
 }
 
 /// Whether the kubelet ended it because of a liveness or startup probe: then its exit code says nothing.
@@ -208,7 +192,7 @@ fn missing_program(index: &Index<'_>, view: &ContainerView<'_>) -> Option<Draft>
     )
 }
 
-fn command_not_found(view: &ContainerView<'_>, told: &str) -> Draft {
+pub(super) fn command_not_found(view: &ContainerView<'_>, told: &str) -> Draft {
     static EXEC: LazyLock<Regex> = LazyLock::new(|| pattern(r#"exec: "([^"]+)""#));
     let own = view.spec.command.as_ref().and_then(|command| command.first());
     let program = first_group(&EXEC, told).map(str::to_owned).or_else(|| own.cloned());
@@ -234,14 +218,10 @@ fn command_not_found(view: &ContainerView<'_>, told: &str) -> Draft {
 }
 
 /// Removes the command, and the arguments that were meant for it.
-fn own_entrypoint(view: &ContainerView<'_>) -> String {
-    let command = patch_command(view, "remove", "command", None);
-    if view.spec.args.is_none() {
-        return command;
-    }
-    let args = patch_command(view, "remove", "args", None);
-    let second = args.split_once("-p '[").map(|(_, patch)| patch).unwrap_or_default();
-    command.strip_suffix("]'").map(|first| format!("{first},{second}")).unwrap_or_default()
+fn own_entrypoint(view: &ContainerView<'_>) -> Change {
+    let both = [("remove", "command", None), ("remove", "args", None)];
+    let fields = if view.spec.args.is_none() { 1 } else { 2 };
+    Change::container_all(view, both.get(..fields).unwrap_or_default())
 }
 
 /// The kernel killed it because it used more memory than its limit (`OOMKilled`, exit code 137; see "Resource
@@ -261,7 +241,10 @@ fn out_of_memory(view: &ContainerView<'_>) -> Draft {
             Draft::cause("memory_limit_too_low", Severity::Critical, &view.owner, sentence)
                 .evidence(status_of(view), said)
                 .evidence(view.field("resources.limits.memory"), &limit.0)
-                .fix(format!("Raise the memory limit, to begin with to `{more}`."), set_limit(view, &more))
+                .fix(
+                    format!("Raise the memory limit, to begin with to `{more}`."),
+                    Change::set_resources(&view.owner, view.name(), "limits", "memory", &more),
+                )
                 .risk("If the process leaks memory, a higher limit only delays the next kill.")
         }
         None => {
@@ -275,18 +258,6 @@ fn out_of_memory(view: &ContainerView<'_>) -> Draft {
                 .fix("Give the containers of the node memory requests and limits that fit it.", "")
         }
     }
-}
-
-fn set_limit(view: &ContainerView<'_>, limit: &str) -> String {
-    if !super::index::is_editable(&view.owner) {
-        return String::new();
-    }
-    format!(
-        "kubectl -n {} set resources {} -c {} --limits=memory={limit}",
-        view.namespace(),
-        kubectl_name(&view.owner),
-        view.name()
-    )
 }
 
 /// Twice the quantity, in the unit it is written in.
@@ -353,8 +324,9 @@ fn crash(index: &Index<'_>, view: &ContainerView<'_>, code: i32) -> Draft {
     let after =
         if last.is_empty() { "and says nothing".to_owned() } else { format!("after `{}`", shortened(last)) };
     let sentence = format!(
-        "{what} `{}` ends with exit code {code} {after} ({} restarts).",
+        "{what} `{}` ends with exit code {code}{} {after} ({} restarts).",
         view.name(),
+        exit_meaning(code),
         view.restarts()
     );
     let code_name = if sidecar { "sidecar_crashing" } else { "container_crashing" };

@@ -2,9 +2,12 @@
 
 use k8s_openapi::{api::policy::v1::PodDisruptionBudget, apimachinery::pkg::util::intstr::IntOrString};
 
+use serde_json::json;
+
 use crate::finding::{Resource, Severity};
 
 use super::{
+    change::Change,
     draft::Draft,
     index::{Index, name, namespace},
 };
@@ -16,9 +19,27 @@ pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
     drafts.extend(index.state.disruption_budgets.iter().filter_map(blocking));
 }
 
+/// A budget whose controller cannot tell how many pods there should be (`SyncFailed`): it allows no eviction at all, for
+/// instance where it selects pods of which no controller says how many are wanted.
+fn failing(budget: &PodDisruptionBudget) -> Draft {
+    let itself =
+        Resource::namespaced("PodDisruptionBudget", namespace(&budget.metadata), name(&budget.metadata));
+    let conditions =
+        budget.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
+    let said = conditions.iter().find(|c| c.reason == "SyncFailed").map_or("", |c| c.message.as_str());
+    let sentence =
+        format!("PodDisruptionBudget `{}` cannot be worked out and lets no pod be evicted.", itself.name);
+    Draft::cause("pdb_sync_failed", Severity::Warning, &itself, sentence)
+        .evidence(format!("{itself} status.conditions"), said)
+        .fix("Use minAvailable as a number, or select pods of one controller.", "")
+}
+
 fn blocking(budget: &PodDisruptionBudget) -> Option<Draft> {
     let status = budget.status.as_ref()?;
     let spec = budget.spec.as_ref()?;
+    if status.expected_pods == 0 && status.conditions.iter().flatten().any(|c| c.reason == "SyncFailed") {
+        return Some(failing(budget));
+    }
     let whole = status.expected_pods > 0 && status.current_healthy >= status.expected_pods;
     if status.disruptions_allowed > 0 || !whole {
         return None;
@@ -38,7 +59,7 @@ fn blocking(budget: &PodDisruptionBudget) -> Option<Draft> {
     let sentence = format!(
         "PodDisruptionBudget `{called}` never lets one of its `{pods}` healthy pods be evicted (`{field}: {value}`), so their nodes cannot be drained."
     );
-    let patch = "{\"spec\":{\"minAvailable\":null,\"maxUnavailable\":1}}";
+    let change = Change::merge(&itself, &json!({"spec": {"minAvailable": null, "maxUnavailable": 1}}));
     Some(
         Draft::cause("pdb_blocks_evictions", Severity::Warning, &itself, sentence)
             .evidence(format!("{itself} spec.{field}"), value)
@@ -49,10 +70,7 @@ fn blocking(budget: &PodDisruptionBudget) -> Option<Draft> {
                     status.current_healthy, status.desired_healthy
                 ),
             )
-            .fix(
-                "Allow one disruption at a time, or run one pod more.",
-                format!("kubectl -n {space} patch pdb {called} --type merge -p '{patch}'"),
-            )
+            .fix("Allow one disruption at a time, or run one pod more.", change)
             .risk("During a drain one pod fewer serves."),
     )
 }

@@ -5,6 +5,8 @@ use crate::{
     redact::Redacted,
 };
 
+use super::change::Change;
+
 /// How far from the cause a finding stands. Between findings about one object the lower explains the higher.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rank {
@@ -97,10 +99,15 @@ impl Draft {
         self
     }
 
-    /// What to do; `command` is empty where no command can do it.
-    pub(super) fn fix(mut self, summary: impl AsRef<str>, command: impl AsRef<str>) -> Self {
-        self.finding.fix =
-            Some(Fix { summary: Redacted::new(summary), command: Redacted::new(command), risk: None });
+    /// What to do; `change` is empty where no command can do it.
+    pub(super) fn fix(mut self, summary: impl AsRef<str>, change: impl Into<Change>) -> Self {
+        let change = change.into();
+        self.finding.fix = Some(Fix {
+            summary: Redacted::new(summary),
+            command: Redacted::new(&change.command),
+            risk: None,
+            patches: change.ready(),
+        });
         self
     }
 

@@ -27,10 +27,20 @@ pub(super) fn state(objects: &Value) -> State {
 
 fn add(state: &mut State, mut object: Value) {
     fn typed<T: serde::de::DeserializeOwned>(object: Value) -> T {
-        serde_json::from_value(object).unwrap()
+        serde_json::from_value(object.clone()).unwrap_or_else(|e| panic!("{e}: {object}"))
     }
     let kind = object["kind"].as_str().unwrap().to_owned();
-    let global = ["Node", "Namespace", "PersistentVolume", "StorageClass", "IngressClass"];
+    let global = [
+        "Node",
+        "Namespace",
+        "PersistentVolume",
+        "StorageClass",
+        "IngressClass",
+        "Version",
+        "Lease",
+        "PriorityClass",
+        "ClusterRole",
+    ];
     if !global.contains(&kind.as_str()) && object["metadata"]["namespace"].is_null() {
         object["metadata"]["namespace"] = json!("shop");
     }
@@ -64,6 +74,14 @@ fn add(state: &mut State, mut object: Value) {
         "ValidatingWebhookConfiguration" => state.validating_webhooks.push(typed(object)),
         "Secret" => state.secrets.push(secret(&object)),
         "Log" => state.logs.push(log(&object)),
+        "Version" => state.version = object["version"].as_str().unwrap().to_owned(),
+        "PriorityClass" => state.priority_classes.push(typed(object)),
+        "LimitRange" => state.limit_ranges.push(typed(object)),
+        "ClusterRole" => state.cluster_roles.push(typed(object)),
+        "Lease" => {
+            let renewed = object["renewed"].as_str().unwrap().parse().unwrap();
+            state.node_leases.insert(object["metadata"]["name"].as_str().unwrap().to_owned(), renewed);
+        }
         other => panic!("no list for {other}"),
     }
 }

@@ -3,12 +3,14 @@
 use std::{collections::BTreeSet, sync::LazyLock};
 
 use regex::Regex;
+use serde_json::json;
 
 use crate::finding::{Confidence, Severity};
 
 use super::{
+    change::Change,
     draft::Draft,
-    index::{ContainerView, Index, is_ready, kubectl_name, message, name, namespace, patch_command},
+    index::{ContainerView, Index, is_ready, message, name},
     lookalike::{distance, nearest},
     patterns::pattern,
 };
@@ -120,12 +122,14 @@ fn verdict(index: &Index<'_>, view: &ContainerView<'_>, reason: &str, said: &str
         )
         .fix(
             "Allow the kubelet to pull the image where the node does not have it.",
-            patch_command(view, "replace", "imagePullPolicy", Some("\"IfNotPresent\"")),
+            Change::container(view, "replace", "imagePullPolicy", Some(json!("IfNotPresent"))),
         );
     }
     if reason == "InvalidImageName" || says(&["invalid reference format", "couldn't parse image"]) {
-        return cause("image_name_invalid", format!("`{image}` is not a valid image name."))
-            .fix("Write the image as registry/name:tag, in lower case.", set_image(view, "<name:tag>"));
+        return cause("image_name_invalid", format!("`{image}` is not a valid image name.")).fix(
+            "Write the image as registry/name:tag, in lower case.",
+            Change::set_image(view, "<name:tag>"),
+        );
     }
     if says(&["toomanyrequests", "rate limit", "429 too many"]) {
         return cause(
@@ -205,7 +209,7 @@ fn absent_image(index: &Index<'_>, view: &ContainerView<'_>, said: &str, barred:
             format!("`{image}` does not exist: `{repository}` looks like a misspelling of `{meant}`."),
         )
         .confidence(if distance(repository, meant) == 1 { Confidence::Certain } else { Confidence::Likely })
-        .fix(format!("Correct the image name to `{right}`."), set_image(view, &right));
+        .fix(format!("Correct the image name to `{right}`."), Change::set_image(view, &right));
     }
     if barred && !is_known {
         return cause(
@@ -231,10 +235,10 @@ fn absent_image(index: &Index<'_>, view: &ContainerView<'_>, said: &str, barred:
     let tags: Vec<&str> =
         known.iter().filter(|other| split(other).0 == repository).map(|other| other.as_str()).collect();
     match previous_image(index, view).or_else(|| closest_tag(image, &tags)) {
-        Some((right, why)) => draft.fix(format!("Use `{right}`, {why}."), set_image(view, &right)),
+        Some((right, why)) => draft.fix(format!("Use `{right}`, {why}."), Change::set_image(view, &right)),
         None => draft.fix(
             "Use a tag that the registry has.",
-            set_image(view, &format!("{repository}:<existing tag>")),
+            Change::set_image(view, &format!("{repository}:<existing tag>")),
         ),
     }
 }
@@ -283,15 +287,6 @@ fn split(image: &str) -> (&str, Option<&str>) {
 
 fn with_tag(repository: &str, tag: Option<&str>) -> String {
     tag.map_or_else(|| repository.to_owned(), |tag| format!("{repository}:{tag}"))
-}
-
-fn set_image(view: &ContainerView<'_>, image: &str) -> String {
-    let target = match view.owner.kind.as_str() {
-        "Job" => return String::new(),
-        _ => kubectl_name(&view.owner),
-    };
-    let space = view.owner.namespace.as_deref().unwrap_or(namespace(&view.pod.metadata));
-    format!("kubectl -n {space} set image {target} {}={image}", view.name())
 }
 
 /// Whether the container waits for its image: then nothing else about it can be told.

@@ -129,37 +129,13 @@ pub(super) fn is_editable(resource: &Resource) -> bool {
 
 /// `deployment/web`, as kubectl takes it.
 pub(super) fn kubectl_name(resource: &Resource) -> String {
-    format!("{}/{}", resource.kind.to_lowercase(), resource.name)
-}
-
-/// `kubectl -n shop set env deployment/web -c app NAME=value`, or nothing where the template cannot be changed.
-pub(super) fn set_env_command(view: &ContainerView<'_>, name: &str, value: &str) -> String {
-    if !is_editable(&view.owner) {
-        return String::new();
-    }
-    format!(
-        "kubectl -n {} set env {} -c {} {name}={}",
-        view.namespace(),
-        kubectl_name(&view.owner),
-        view.name(),
-        shell_word(value)
-    )
-}
-
-/// A JSON patch on the container's spec; nothing where the template cannot be changed. `value` is JSON.
-pub(super) fn patch_command(view: &ContainerView<'_>, op: &str, path: &str, value: Option<&str>) -> String {
-    if !is_editable(&view.owner) {
-        return String::new();
-    }
-    let list = if view.init { "initContainers" } else { "containers" };
-    let root = spec_path(&view.owner).replace('.', "/");
-    let value = value.map(|value| format!(",\"value\":{value}")).unwrap_or_default();
-    format!(
-        "kubectl -n {} patch {} --type json -p '[{{\"op\":\"{op}\",\"path\":\"/{root}/{list}/{}/{path}\"{value}}}]'",
-        view.namespace(),
-        kubectl_name(&view.owner),
-        view.place
-    )
+    let kind = match resource.kind.as_str() {
+        "PersistentVolumeClaim" => "pvc".to_owned(),
+        "HorizontalPodAutoscaler" => "hpa".to_owned(),
+        "PodDisruptionBudget" => "pdb".to_owned(),
+        kind => kind.to_lowercase(),
+    };
+    format!("{kind}/{}", resource.name)
 }
 
 /// `text` as one word for a shell.

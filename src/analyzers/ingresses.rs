@@ -3,9 +3,12 @@
 use jiff::SignedDuration;
 use k8s_openapi::api::networking::v1::{Ingress, IngressBackend};
 
+use serde_json::{Value, json};
+
 use crate::finding::{Confidence, Resource, Severity};
 
 use super::{
+    change::Change,
     draft::{Draft, Rank},
     index::{Index, name, namespace},
     lookalike::{akin, nearest},
@@ -106,11 +109,7 @@ fn class(index: &Index<'_>, ingress: &Ingress) -> Option<Draft> {
         }
     };
     let right = nearest(found, have.iter().copied()).or_else(|| have.first().copied()).unwrap_or("<class>");
-    let patch = format!(
-        "kubectl -n {} patch ingress {} --type merge -p '{{\"spec\":{{\"ingressClassName\":\"{right}\"}}}}'",
-        namespace(&ingress.metadata),
-        itself.name
-    );
+    let patch = Change::merge(&itself, &json!({"spec": {"ingressClassName": right}}));
     Some(
         Draft::cause("ingress_class_missing", Severity::Critical, &itself, sentence)
             .evidence(format!("{itself} spec.ingressClassName"), found)
@@ -131,10 +130,10 @@ fn backend_fault(
     let itself = resource(ingress);
     let space = namespace(&ingress.metadata);
     let path = field.replace(['.', '['], "/").replace(']', "");
-    let patch = |field: &str, value: &str| {
-        format!(
-            "kubectl -n {space} patch ingress {} --type json -p '[{{\"op\":\"replace\",\"path\":\"/{path}/service/{field}\",\"value\":{value}}}]'",
-            itself.name
+    let patch = |field: &str, value: Value| {
+        Change::json(
+            &itself,
+            &json!([{"op": "replace", "path": format!("/{path}/service/{field}"), "value": value}]),
         )
     };
     let Some(service) = index.service(space, &wanted.name) else {
@@ -159,9 +158,7 @@ fn backend_fault(
             .evidence(format!("{itself} {field}.service.name"), &wanted.name)
             .about(wanted.name.clone());
         return Some(match meant {
-            Some(meant) => {
-                draft.fix(format!("Send it to Service `{meant}`."), patch("name", &format!("\"{meant}\"")))
-            }
+            Some(meant) => draft.fix(format!("Send it to Service `{meant}`."), patch("name", json!(meant))),
             None => draft.fix(format!("Create Service `{}`, or name one that exists.", wanted.name), ""),
         });
     };
@@ -186,11 +183,11 @@ fn backend_fault(
         wanted.name,
         have.join(", ")
     );
-    let right = ports.first().map(|port| port.port.to_string()).unwrap_or_default();
+    let right = ports.first().map_or(0, |port| port.port);
     let command = if port.number.is_some() {
-        patch("port/number", &right)
+        patch("port/number", json!(right))
     } else {
-        patch("port", &format!("{{\"number\":{right}}}"))
+        patch("port", json!({"number": right}))
     };
     Some(
         Draft::cause("ingress_backend_port_wrong", Severity::Critical, &itself, sentence)
@@ -295,7 +292,7 @@ mod tests {
         let fix = findings(case(&spec("edge", "web", 8081), vec![])).remove(0).fix.unwrap();
         assert_eq!(
             fix.command.as_str(),
-            r#"kubectl -n shop patch ingress site --type json -p '[{"op":"replace","path":"/spec/rules/0/http/paths/0/backend/service/port/number","value":80}]'"#
+            r#"kubectl -n shop patch ingress/site --type json -p '[{"op":"replace","path":"/spec/rules/0/http/paths/0/backend/service/port/number","value":80}]'"#
         );
     }
 

@@ -1,7 +1,8 @@
 //! Jobs that failed and CronJobs that do not start any. Knows the conditions of the Job controller.
 
 use jiff::SignedDuration;
-use k8s_openapi::api::batch::v1::{Job, JobCondition};
+use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, Job, JobCondition};
+use serde_json::json;
 
 use crate::{
     cluster::state::Pod,
@@ -9,16 +10,18 @@ use crate::{
 };
 
 use super::{
+    change::Change,
     complaints::last_words,
     container_start::shortened,
     draft::Draft,
-    index::{Index, is_owned, message, name, namespace, phase, reason},
+    index::{Index, event_time, is_owned, message, name, namespace, phase, reason},
     logs,
 };
 
 pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
     for job in &index.state.jobs {
         drafts.extend(failed(index, job));
+        drafts.extend(suspended(job));
     }
     cron_jobs(index, drafts);
 }
@@ -161,30 +164,149 @@ fn cron_jobs(index: &Index<'_>, drafts: &mut Vec<Draft>) {
             drafts.push(
                 Draft::cause("cronjob_suspended", Severity::Notice, &itself, sentence)
                     .evidence(format!("{itself} spec.suspend"), "true")
-                    .fix("Resume it, if nobody suspended it on purpose.", format!("kubectl -n {space} patch cronjob {called} --type merge -p '{{\"spec\":{{\"suspend\":false}}}}'")),
+                    .fix(
+                        "Resume it, if nobody suspended it on purpose.",
+                        Change::merge(&itself, &json!({"spec": {"suspend": false}})),
+                    ),
             );
             continue;
         }
-        let events = index.events("CronJob", space, called);
-        let stuck = events.iter().rev().find(|event| {
-            matches!(
-                reason(event),
-                "TooManyMissedTimes"
-                    | "FailedNeedsStart"
-                    | "UnparseableCronJobSchedule"
-                    | "InvalidSchedule"
-                    | "FailedCreate"
-            )
-        });
-        if let Some(event) = stuck {
-            let sentence = format!("CronJob `{called}` (`{}`) starts no Jobs.", spec.schedule);
-            drafts.push(
-                Draft::cause("cronjob_not_starting", Severity::Critical, &itself, sentence)
-                    .likely()
-                    .evidence(format!("event on {itself}"), message(event)),
-            );
-        }
+        drafts.extend(not_starting(index, cron, spec, &itself));
     }
+}
+
+/// A CronJob that starts no Jobs although it is due. The controller says so in events: a schedule or time zone that cannot
+/// be read, more than 100 missed starts, or a run that is still going on where `concurrencyPolicy: Forbid` allows one at a
+/// time (concept "CronJob"). The latter is a fault only where that run has gone on for more than its turn.
+fn not_starting(index: &Index<'_>, cron: &CronJob, spec: &CronJobSpec, itself: &Resource) -> Option<Draft> {
+    let (space, called) = (namespace(&cron.metadata), name(&cron.metadata));
+    let events = index.events("CronJob", space, called);
+    let event = events.iter().rev().find(|event| {
+        let recent = event_time(event).is_none_or(|at| index.age(at) < SignedDuration::from_hours(24));
+        let telling = [
+            "TooManyMissedTimes",
+            "FailedNeedsStart",
+            "UnparseableCronJobSchedule",
+            "UnparseableSchedule",
+            "InvalidSchedule",
+            "UnknownTimeZone",
+            "FailedCreate",
+            "JobAlreadyActive",
+        ];
+        recent && telling.contains(&reason(event))
+    });
+    let source = format!("event on {itself}");
+    let broken = broken_schedule(&spec.schedule);
+    let cause = |code: &str, sentence: String| Draft::cause(code, Severity::Critical, itself, sentence);
+    let draft = match (event.map(|event| reason(event)), broken) {
+        (Some("UnparseableCronJobSchedule" | "UnparseableSchedule" | "InvalidSchedule"), why) => {
+            let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+            cause(
+                "cronjob_schedule_invalid",
+                format!(
+                    "CronJob `{called}` never runs: its schedule `{}` cannot be read{why}.",
+                    spec.schedule
+                ),
+            )
+            .evidence(format!("{itself} spec.schedule"), &spec.schedule)
+            .fix("Correct the schedule: minute, hour, day of month, month, day of week.", "")
+        }
+        (None, Some(why)) => cause(
+            "cronjob_schedule_invalid",
+            format!("CronJob `{called}` never runs: {why} in its schedule `{}`.", spec.schedule),
+        )
+        .likely()
+        .evidence(format!("{itself} spec.schedule"), &spec.schedule)
+        .fix("Correct the schedule: minute, hour, day of month, month, day of week.", ""),
+        (Some("UnknownTimeZone"), _) => {
+            let zone = spec.time_zone.as_deref().unwrap_or_default();
+            cause(
+                "cronjob_time_zone_unknown",
+                format!("CronJob `{called}` never runs: there is no time zone `{zone}`."),
+            )
+            .evidence(format!("{itself} spec.timeZone"), zone)
+            .fix("Use a name of the tz database, such as Europe/Berlin.", "")
+        }
+        (Some("JobAlreadyActive"), _) => return blocked_by_a_run(index, cron, itself),
+        (Some(_), _) => {
+            cause("cronjob_not_starting", format!("CronJob `{called}` (`{}`) starts no Jobs.", spec.schedule))
+                .likely()
+        }
+        (None, None) => return blocked_by_a_run(index, cron, itself),
+    };
+    Some(match event {
+        Some(event) => draft.evidence(source, message(event)),
+        None => draft,
+    })
+}
+
+/// A date that no month has, such as 31 February: the API server takes it, and it never comes.
+fn broken_schedule(schedule: &str) -> Option<String> {
+    let fields: Vec<&str> = schedule.split_whitespace().collect();
+    let [_, _, day, month, weekday] = fields.as_slice() else { return None };
+    let (day, month) = (day.parse::<u8>().ok()?, month.parse::<u8>().ok()?);
+    let longest = match month {
+        2 => 29,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    (*weekday == "*" && day > longest).then(|| format!("month {month} has no day {day}"))
+}
+
+/// How many of its turns a run may miss before it is called stuck.
+const RUN_PATIENCE: SignedDuration = SignedDuration::from_mins(15);
+
+fn blocked_by_a_run(index: &Index<'_>, cron: &CronJob, itself: &Resource) -> Option<Draft> {
+    let forbids = cron.spec.as_ref()?.concurrency_policy.as_deref() == Some("Forbid");
+    let active = cron.status.as_ref()?.active.as_ref()?.first()?.name.clone()?;
+    let space = namespace(&cron.metadata);
+    let job = index
+        .state
+        .jobs
+        .iter()
+        .find(|job| namespace(&job.metadata) == space && name(&job.metadata) == active)?;
+    let since = index.age(job.status.as_ref()?.start_time.as_ref()?.0);
+    let missed = index
+        .events("CronJob", space, name(&cron.metadata))
+        .iter()
+        .any(|event| reason(event) == "JobAlreadyActive");
+    if !forbids || since < RUN_PATIENCE || !missed {
+        return None;
+    }
+    let run = Resource::namespaced("Job", space, &active);
+    let sentence = format!(
+        "CronJob `{}` starts no new run because `{active}` has gone on for {} min and `concurrencyPolicy: Forbid` allows one at a time.",
+        itself.name,
+        since.as_mins()
+    );
+    Some(
+        Draft::cause("cronjob_blocked_by_active_job", Severity::Critical, itself, sentence)
+            .evidence(format!("{itself} spec.concurrencyPolicy"), "Forbid")
+            .evidence(format!("{itself} status.active"), &active)
+            .seen_on(run)
+            .fix(
+                "Find out why that run does not end; delete it, and give the Job an activeDeadlineSeconds.",
+                format!("kubectl -n {space} delete job {active}"),
+            )
+            .risk("The work of that run is lost."),
+    )
+}
+
+/// A Job that is suspended does not start pods (`spec.suspend`, concept "Jobs"): a notice, somebody or a queue wanted it.
+fn suspended(job: &Job) -> Option<Draft> {
+    if job.spec.as_ref()?.suspend != Some(true) || condition(job, "Complete").is_some() {
+        return None;
+    }
+    let itself = Resource::namespaced("Job", namespace(&job.metadata), name(&job.metadata));
+    let sentence = format!("Job `{}` has no pods because it is suspended.", itself.name);
+    Some(
+        Draft::cause("job_suspended", Severity::Notice, &itself, sentence)
+            .evidence(format!("{itself} spec.suspend"), "true")
+            .fix(
+                "Resume it, if nobody suspended it on purpose.",
+                Change::merge(&itself, &json!({"spec": {"suspend": false}})),
+            ),
+    )
 }
 
 #[cfg(test)]

@@ -6,12 +6,14 @@ use std::sync::LazyLock;
 use jiff::SignedDuration;
 use regex::Regex;
 
-use crate::finding::{Confidence, Evidence, Severity};
+use crate::finding::{Confidence, Evidence, Resource, Severity};
 
 use super::{
+    change::Change,
     complaints::{Complaint, Trouble, is_about_a_client, lines, troubles},
     draft::{Draft, Rank},
-    index::{ContainerView, Index, name, set_env_command},
+    failures,
+    index::{ContainerView, Index, name},
     paths,
     patterns::pattern,
     peers, rbac,
@@ -86,6 +88,17 @@ fn meaning(index: &Index<'_>, view: &ContainerView<'_>, trouble: &Trouble<'_>) -
             "is not trusted",
         )),
         Complaint::Forbidden(denial) => rbac::forbidden(index, view, denial, log),
+        Complaint::BadConfig(path) => {
+            failures::bad_config(index, view, path.as_deref(), trouble.line.text, log)
+        }
+        Complaint::NoMemory => Some(failures::no_memory(index, view, log)),
+        Complaint::TooManyFiles => Some(failures::too_many_files(view, log)),
+        Complaint::DatabaseFull => Some(failures::database_full(index, view, log)),
+        Complaint::NoDatabase(name) => Some(failures::no_database(index, view, name, log)),
+        Complaint::NoTable(name) => Some(failures::no_table(view, name, log)),
+        Complaint::WrongScheme(to) => Some(failures::wrong_scheme(index, view, to, log)),
+        Complaint::Unauthorized(to) => failures::unauthorized(index, view, to, log),
+        Complaint::RemovedApi(version) => failures::removed_api(view, version, log),
     }
 }
 
@@ -158,10 +171,7 @@ fn missing_variable(
             .seen_on(view.pod_resource())
             .evidence_from(Some(log))
             .evidence(source, known.map_or(quoted, |setting| format!("{}=", setting.name)))
-            .fix(
-                format!("Set `{variable}`."),
-                set_env_command(view, variable, "<value>").replace("'<value>'", "<value>"),
-            ),
+            .fix(format!("Set `{variable}`."), Change::set_env(view, variable, "<value>")),
     )
 }
 
@@ -206,16 +216,16 @@ fn read_only(view: &ContainerView<'_>, path: Option<&str>, log: Evidence) -> Dra
     draft.container(view.name()).seen_on(view.pod_resource()).evidence_from(Some(log)).about(path)
 }
 
-fn writable_volume(view: &ContainerView<'_>, path: &str) -> String {
+fn writable_volume(view: &ContainerView<'_>, path: &str) -> Change {
     if !matches!(view.owner.kind.as_str(), "Deployment" | "StatefulSet" | "DaemonSet") {
-        return String::new();
+        return Change::default();
     }
     let list = if view.init { "initContainers" } else { "containers" };
     let patch = serde_json::json!({"spec": {"template": {"spec": {
         "volumes": [{"name": "scratch", "emptyDir": {}}],
         list: [{"name": view.name(), "volumeMounts": [{"name": "scratch", "mountPath": path}]}]
     }}}});
-    format!("kubectl -n {} patch {} -p '{patch}'", view.namespace(), super::index::kubectl_name(&view.owner))
+    Change::strategic(&view.owner, &patch)
 }
 
 /// A file that the process' user may not use: the user comes from `runAsUser` or the image, the group of a volume
@@ -297,8 +307,8 @@ fn changed_setting(index: &Index<'_>, view: &ContainerView<'_>) -> Option<Draft>
     let log_name = format!("log of {} in {}", view.name(), name(&view.pod.metadata));
     let command = match &setting.origin {
         Origin::File { map, key: file } | Origin::MapKey { map, key: file } if file == key => {
-            let patch = serde_json::json!({"data": {file: old}});
-            format!("kubectl -n {} patch configmap {map} --type merge -p '{patch}'", view.namespace())
+            let map = Resource::namespaced("ConfigMap", view.namespace(), map);
+            Change::merge(&map, &serde_json::json!({"data": {file: old}}))
         }
         _ => setting.correction(index, view, new, old),
     };
@@ -400,7 +410,7 @@ mod tests {
         assert_eq!(roots(objects.clone()), ["bad_config_value ConfigMap shop/limits"]);
         let fix = findings(objects).remove(0).fix.unwrap();
         let expected =
-            r#"kubectl -n shop patch configmap limits --type merge -p '{"data":{"max_rps":"500"}}'"#;
+            r#"kubectl -n shop patch configmap/limits --type merge -p '{"data":{"max_rps":"500"}}'"#;
         assert_eq!(fix.command.as_str(), expected);
     }
 

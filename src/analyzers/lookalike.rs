@@ -1,7 +1,7 @@
 //! How alike two names are: finds the name that was probably meant. Knows no cluster.
 
 /// How many letters have to be changed, added, dropped or swapped with their neighbour to turn `a` into `b`.
-pub(super) fn distance(a: &str, b: &str) -> usize {
+pub fn distance(a: &str, b: &str) -> usize {
     let a: Vec<char> = a.chars().collect();
     let b: Vec<char> = b.chars().collect();
     let mut before: Vec<usize> = Vec::new();
@@ -25,7 +25,7 @@ pub(super) fn distance(a: &str, b: &str) -> usize {
 /// Whether somebody may have written one and meant the other: the same but for case and separators, or a slip of
 /// one letter (two in names of seven letters and more). Names that differ in their numbers alone, such as `db-1` and
 /// `db-2`, are different names.
-pub(super) fn near(a: &str, b: &str) -> bool {
+pub fn near(a: &str, b: &str) -> bool {
     let plain = |name: &str| name.to_lowercase().replace(['-', '_', '.'], "");
     let (a, b) = (plain(a), plain(b));
     let shorter = a.chars().count().min(b.chars().count());
@@ -40,7 +40,7 @@ pub(super) fn near(a: &str, b: &str) -> bool {
 }
 
 /// The nearest of `candidates` that [`near`] accepts, `name` itself left out.
-pub(super) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     candidates
         .into_iter()
         .filter(|candidate| *candidate != name && near(name, candidate))
@@ -49,7 +49,7 @@ pub(super) fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a s
 
 /// Whether two names share a word of three letters and more that is not a word for everything: `redis-master` and
 /// `redis-primary`, `cart-service` and `cart`.
-pub(super) fn akin(a: &str, b: &str) -> bool {
+pub fn akin(a: &str, b: &str) -> bool {
     let words = |name: &str| -> Vec<String> {
         name.to_lowercase()
             .split(|letter: char| !letter.is_alphanumeric())

@@ -5,15 +5,23 @@
 //! topic and a line in [`RULES`].
 
 mod admission;
+mod api_versions;
 mod autoscaling;
+#[cfg(test)]
+mod case_files;
 mod causes;
 mod certificates;
+mod change;
+pub mod codes;
 mod complaints;
 mod config_refs;
+mod container_create;
 mod container_start;
 mod custom_kinds;
 mod disruption;
 mod draft;
+mod error_texts;
+mod failures;
 #[cfg(test)]
 mod fixture;
 mod images;
@@ -21,8 +29,11 @@ mod index;
 mod ingresses;
 mod jobs;
 mod logs;
-mod lookalike;
+pub mod lookalike;
+mod mounting;
+mod namespaces;
 mod network_policies;
+mod node_capacity;
 mod node_constraints;
 mod nodes;
 mod paths;
@@ -34,10 +45,14 @@ mod rbac;
 mod scheduling;
 mod services;
 mod settings;
+mod standing;
 mod storage;
+mod volume_fit;
 mod wiring;
 mod within;
 mod workloads;
+
+pub use standing::standing;
 
 use crate::{cluster::state::State, finding::Finding};
 
@@ -54,6 +69,7 @@ const RULES: &[Rule] = &[
     probes::check,
     scheduling::check,
     storage::check,
+    mounting::check,
     services::check,
     ingresses::check,
     admission::check,
@@ -63,6 +79,8 @@ const RULES: &[Rule] = &[
     autoscaling::check,
     disruption::check,
     nodes::check,
+    node_capacity::check,
+    namespaces::check,
     certificates::check,
     custom_kinds::check,
     wiring::check,

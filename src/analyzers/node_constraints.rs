@@ -3,16 +3,18 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{Node, PodSpec};
+use k8s_openapi::api::core::v1::{Node, NodeSelectorRequirement, PodSpec, Taint};
+use serde_json::json;
 
 use crate::cluster::state::Pod;
 use crate::finding::{Confidence, Resource};
 
 use super::{
+    change::Change,
     draft::Draft,
-    index::{Index, is_live, kubectl_name, name, spec_path},
+    index::{Index, is_live, kubectl_name, labels, name, spec_path},
     lookalike::nearest,
-    scheduling::{patch, plain, severity},
+    scheduling::{plain, severity},
 };
 
 /// No node has the labels that `nodeSelector` or required node affinity asks for.
@@ -46,13 +48,46 @@ pub(super) fn selector(index: &Index<'_>, owner: &Resource, spec: &PodSpec) -> D
         .evidence(format!("{owner} {}.{field}", spec_path(owner)), &asked);
     match spec.node_selector.as_ref().and_then(|selector| selector.iter().next()) {
         Some((key, value)) => {
-            let remove = patch(owner, "remove", "nodeSelector", "");
+            let remove = Change::pod_spec(owner, "remove", "nodeSelector", None);
             draft.fix(
                 format!("Remove the selector, or label a node: kubectl label node <node> {key}={value}"),
                 remove,
             )
         }
         None => draft.fix("Correct the node affinity, or label a node.", ""),
+    }
+}
+
+/// Whether a node has what `nodeSelector` and required node affinity ask for (concept "Assigning Pods to Nodes").
+pub(super) fn admits(spec: &PodSpec, node: &Node) -> bool {
+    let own = labels(&node.metadata);
+    let selected = spec.node_selector.iter().flatten().all(|(key, value)| own.get(key) == Some(value));
+    let required = spec.affinity.as_ref().and_then(|affinity| {
+        affinity.node_affinity.as_ref()?.required_during_scheduling_ignored_during_execution.as_ref()
+    });
+    let by_name = BTreeMap::from([("metadata.name".to_owned(), name(&node.metadata).to_owned())]);
+    selected
+        && required.is_none_or(|required| {
+            required.node_selector_terms.iter().any(|term| {
+                term.match_expressions.iter().flatten().all(|rule| holds(rule, own))
+                    && term.match_fields.iter().flatten().all(|rule| holds(rule, &by_name))
+            })
+        })
+}
+
+fn holds(rule: &NodeSelectorRequirement, own: &BTreeMap<String, String>) -> bool {
+    let value = own.get(&rule.key);
+    let among = value.is_some_and(|value| rule.values.iter().flatten().any(|other| other == value));
+    let bound = rule.values.iter().flatten().next().and_then(|bound| bound.parse::<i64>().ok());
+    let number = value.and_then(|value| value.parse::<i64>().ok());
+    match rule.operator.as_str() {
+        "In" => among,
+        "NotIn" => !among,
+        "Exists" => value.is_some(),
+        "DoesNotExist" => value.is_none(),
+        "Gt" => number.zip(bound).is_some_and(|(number, bound)| number > bound),
+        "Lt" => number.zip(bound).is_some_and(|(number, bound)| number < bound),
+        _ => false,
     }
 }
 
@@ -76,7 +111,7 @@ fn has_instead(index: &Index<'_>, spec: &PodSpec) -> String {
     String::new()
 }
 
-fn tolerates(spec: &PodSpec, taint: &k8s_openapi::api::core::v1::Taint) -> bool {
+fn tolerates(spec: &PodSpec, taint: &Taint) -> bool {
     spec.tolerations.iter().flatten().any(|toleration| {
         let any = toleration.key.as_deref().unwrap_or_default().is_empty();
         let same_key = any || toleration.key.as_deref() == Some(&taint.key);
@@ -124,6 +159,9 @@ pub(super) fn taint(index: &Index<'_>, owner: &Resource, spec: &PodSpec, reason:
     let machine = name(&node.metadata);
     let sentence =
         format!("Node `{machine}` has the taint `{shown}`, which pods of `{}` do not tolerate.", owner.name);
+    if let Some(draft) = near_toleration(index, owner, spec, node, taint, &shown) {
+        return draft;
+    }
     let node_resource = Resource::global("Node", machine);
     let everywhere = tainted.len() == index.state.nodes.len();
     let resource =
@@ -143,6 +181,47 @@ pub(super) fn taint(index: &Index<'_>, owner: &Resource, spec: &PodSpec, reason:
         .risk("Somebody may have reserved the node with that taint.")
 }
 
+/// A toleration for that very taint which does not hold, since its value or effect is another: that is what was meant.
+fn near_toleration(
+    index: &Index<'_>,
+    owner: &Resource,
+    spec: &PodSpec,
+    node: &Node,
+    taint: &Taint,
+    shown: &str,
+) -> Option<Draft> {
+    let own = index.workload(owner).map_or(spec, |workload| workload.pod);
+    let mut tolerations = own.tolerations.iter().flatten().enumerate();
+    let (place, toleration) =
+        tolerations.find(|(_, toleration)| toleration.key.as_deref() == Some(&taint.key))?;
+    let effect = toleration.effect.as_deref().filter(|effect| !effect.is_empty() && *effect != taint.effect);
+    let value = toleration.value.as_deref().unwrap_or_default();
+    let (field, wrong, right) = match effect {
+        Some(effect) => ("effect", effect, taint.effect.as_str()),
+        None => ("value", value, taint.value.as_deref().unwrap_or_default()),
+    };
+    let machine = name(&node.metadata);
+    let sentence = format!(
+        "Node `{machine}` has the taint `{shown}`; the toleration of `{}` for it has the {field} `{wrong}` and does not hold.",
+        owner.name
+    );
+    let change =
+        Change::pod_spec(owner, "replace", &format!("tolerations/{place}/{field}"), Some(json!(right)));
+    Some(
+        Draft::cause("taint_not_tolerated", severity(index, owner), owner, sentence)
+            .evidence(format!("Node {machine} spec.taints"), shown)
+            .evidence(format!("{owner} {}.tolerations[{place}].{field}", spec_path(owner)), wrong)
+            .fix(format!("Tolerate `{shown}`, if the workload is meant for that node."), change)
+            .about(&taint.key),
+    )
+}
+
+/// `kubectl uncordon`.
+pub(super) fn uncordon(node: &Resource) -> Change {
+    Change::merge(node, &json!({"spec": {"unschedulable": null}}))
+        .told_as(format!("kubectl uncordon {}", node.name))
+}
+
 /// `kubectl cordon` sets spec.unschedulable; drains and some autoscalers do too.
 pub(super) fn cordoned(index: &Index<'_>, owner: &Resource) -> Option<Draft> {
     let node = index
@@ -157,7 +236,7 @@ pub(super) fn cordoned(index: &Index<'_>, owner: &Resource) -> Option<Draft> {
     Some(
         Draft::cause("node_cordoned", severity(index, owner), &resource, sentence)
             .evidence(format!("{resource} spec.unschedulable"), "true")
-            .fix("Uncordon the node when its maintenance is over.", format!("kubectl uncordon {machine}"))
+            .fix("Uncordon the node when its maintenance is over.", uncordon(&resource))
             .risk("Somebody may be working on the node."),
     )
 }
@@ -176,9 +255,10 @@ pub(super) fn anti_affinity(index: &Index<'_>, owner: &Resource) -> Draft {
         .fix("Make the rule preferred, or want no more pods than there are nodes.", {
             let space = owner.namespace.as_deref().unwrap_or_default();
             if matches!(owner.kind.as_str(), "Deployment" | "StatefulSet") {
-                format!("kubectl -n {space} scale {} --replicas={nodes}", kubectl_name(owner))
+                let command = format!("kubectl -n {space} scale {} --replicas={nodes}", kubectl_name(owner));
+                Change::merge(owner, &json!({"spec": {"replicas": nodes}})).told_as(command)
             } else {
-                String::new()
+                Change::default()
             }
         })
 }

@@ -7,6 +7,7 @@ use crate::finding::{Resource, Severity};
 use super::{
     draft::Draft,
     index::{Index, name},
+    node_constraints::uncordon,
 };
 
 /// A node that is not `Ready` (`Unknown`: its kubelet has not reported for 40 s and more), is short of memory, disk or
@@ -25,10 +26,7 @@ pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
             drafts.push(
                 Draft::cause("node_cordoned", Severity::Notice, &itself, sentence)
                     .evidence(format!("{itself} spec.unschedulable"), "true")
-                    .fix(
-                        "Uncordon the node when its maintenance is over.",
-                        format!("kubectl uncordon {}", itself.name),
-                    ),
+                    .fix("Uncordon the node when its maintenance is over.", uncordon(&itself)),
             );
         }
     }

@@ -3,8 +3,9 @@
 use crate::finding::{Confidence, Evidence, Resource, Severity};
 
 use super::{
+    change::Change,
     draft::Draft,
-    index::{ContainerView, Index, patch_command},
+    index::{ContainerView, Index},
     lookalike::near,
     settings::{Origin, Setting, config_map, mentions, mounts, secret_keys, settings},
 };
@@ -90,7 +91,7 @@ fn mismatch(
         }
         Some(setting) if setting.origin == Origin::Env => {
             let value = corrected(&setting.value, path, &have.path);
-            let command = super::index::set_env_command(view, &setting.name, &value);
+            let command = Change::set_env(view, &setting.name, &value);
             draft(code, &view.owner).fix(format!("Set `{}` to `{value}`.", setting.name), command)
         }
         _ => remount(view, draft(code, &view.owner), path, have),
@@ -112,12 +113,8 @@ fn remount(view: &ContainerView<'_>, draft: Draft, path: &str, have: &Provided) 
         if is_directory { Some(path) } else { path.rsplit_once('/').map(|(directory, _)| directory) };
     match (place, wanted) {
         (Some(place), Some(wanted)) if is_directory || file(path) == file(&have.path) => {
-            let command = patch_command(
-                view,
-                "replace",
-                &format!("volumeMounts/{place}/mountPath"),
-                Some(&format!("\"{wanted}\"")),
-            );
+            let field = format!("volumeMounts/{place}/mountPath");
+            let command = Change::container(view, "replace", &field, Some(serde_json::json!(wanted)));
             draft.fix(format!("Mount it at `{wanted}`."), command)
         }
         _ => draft.fix(format!("Make the process read `{}`.", have.path), ""),

@@ -8,9 +8,10 @@ use regex::Regex;
 use crate::finding::{Evidence, Resource, Severity};
 
 use super::{
+    change::Change,
     complaints::{Endpoint, Trouble, last_words, lines},
     draft::{Draft, Rank},
-    index::{ContainerView, Index, name, set_env_command},
+    index::{ContainerView, Index, name},
     logs::severity,
     network_policies,
     patterns::pattern,
@@ -142,7 +143,7 @@ fn own_words(index: &Index<'_>, view: &ContainerView<'_>, draft: Draft) -> Draft
     if setting.name.is_empty() {
         return draft;
     }
-    let command = set_env_command(view, &setting.name, "<value>").replace("'<value>'", "<value>");
+    let command = Change::set_env(view, &setting.name, "<value>");
     draft.evidence(setting.source(view), setting.quote("")).fix(
         format!("Check `{}={}`: its own log names it with the delay.", setting.name, setting.value),
         command,
@@ -182,8 +183,7 @@ pub(super) fn authentication(
     match given.map(|setting| (&setting.origin, setting)) {
         Some((Origin::SecretKey { secret, key }, setting)) => {
             let space = view.namespace();
-            let restart =
-                format!("kubectl -n {space} rollout restart {}", super::index::kubectl_name(&view.owner));
+            let restart = Change::restart(index, std::slice::from_ref(&view.owner)).command;
             let patch = format!(
                 "kubectl -n {space} patch secret {secret} -p '{{\"stringData\":{{\"{key}\":\"<current password>\"}}}}'"
             );

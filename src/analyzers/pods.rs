@@ -10,16 +10,23 @@ use crate::cluster::state::Pod;
 use crate::finding::{Resource, Severity};
 
 use super::{
-    container_start::doubled,
+    change::Change,
+    complaints::last_words,
+    container_start::{doubled, shortened},
     draft::{Draft, Rank},
-    index::{Index, is_ready, name, namespace},
+    index::{Index, event_time, is_ready, message, name, namespace, phase, reason},
     patterns::pattern,
+    wiring,
 };
 
 pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
     for pod in &index.state.pods {
         drafts.extend(eviction(index, pod));
         drafts.extend(stuck_deletion(index, pod));
+        drafts.extend(turned_away(index, pod));
+        drafts.extend(waiting_init(index, pod));
+        drafts.extend(no_such_node(index, pod));
+        drafts.extend(failing_stop_hook(index, pod));
     }
 }
 
@@ -69,16 +76,115 @@ fn eviction(index: &Index<'_>, pod: &Pod) -> Option<Draft> {
     Some(draft.evidence(format!("{resource} status.message"), said).seen_on(resource).hurts(&owner))
 }
 
-fn enlarge(owner: &Resource, volume: &str, limit: &str) -> String {
+fn enlarge(owner: &Resource, volume: &str, limit: &str) -> Change {
     let (Some(more), true) = (doubled(&Quantity(limit.to_owned())), owner.kind == "Deployment") else {
-        return String::new();
+        return Change::default();
     };
     let patch = serde_json::json!({"spec": {"template": {"spec": {"volumes": [{"name": volume, "emptyDir": {"sizeLimit": more}}]}}}});
-    format!(
-        "kubectl -n {} patch deployment {} -p '{patch}'",
-        owner.namespace.as_deref().unwrap_or_default(),
-        owner.name
+    Change::strategic(owner, &patch)
+}
+
+/// A pod that was placed and that the kubelet of its node does not admit: more than is left (`OutOfcpu`), other labels
+/// (`NodeAffinity`), a device that is gone (`UnexpectedAdmissionError`); it stays `Failed` and is not tried again. Old ones
+/// and those whose owner is whole again are history.
+fn turned_away(index: &Index<'_>, pod: &Pod) -> Option<Draft> {
+    let status = pod.status.as_ref()?;
+    let why = status.reason.as_deref().unwrap_or_default();
+    let known = ["NodeAffinity", "UnexpectedAdmissionError", "NodePorts", "SysctlForbidden", "Topology"];
+    let refused = phase(pod) == "Failed"
+        && (why.starts_with("OutOf") || known.iter().any(|word| why.starts_with(word)));
+    if !refused || index.object_age(&pod.metadata) > SignedDuration::from_hours(6) {
+        return None;
+    }
+    let owner = index.owner(pod);
+    let serving = index.pods_of(&owner).iter().any(|other| is_ready(other));
+    let severity = if serving { Severity::Notice } else { Severity::Critical };
+    let said = status.message.as_deref().unwrap_or_default();
+    let node = pod.node.as_deref().unwrap_or("its node");
+    let sentence = format!("The kubelet of `{node}` does not admit a pod of `{}` ({why}).", owner.name);
+    let resource = itself(pod);
+    Some(
+        Draft::cause("pod_rejected_by_kubelet", severity, &owner, sentence)
+            .evidence(format!("{resource} status.message"), format!("{why}: {said}"))
+            .seen_on(resource)
+            .hurts(&owner)
+            .fix("Ask for what the node has left, or leave the placing to the scheduler (no nodeName).", ""),
     )
+}
+
+/// `spec.nodeName` that names no node: nothing runs the pod, and nobody says so (concept "Assigning Pods to Nodes").
+fn no_such_node(index: &Index<'_>, pod: &Pod) -> Option<Draft> {
+    let node = pod.node.as_deref()?;
+    let known = index.state.nodes.iter().any(|known| name(&known.metadata) == node);
+    let waits = phase(pod) == "Pending" && index.object_age(&pod.metadata) > SignedDuration::from_secs(60);
+    if known || !waits || index.state.nodes.is_empty() {
+        return None;
+    }
+    let owner = index.owner(pod);
+    let sentence = format!("Pods of `{}` are bound to node `{node}`, which does not exist.", owner.name);
+    let field = format!("{owner} {}.nodeName", super::index::spec_path(&owner));
+    Some(
+        Draft::cause("node_missing", Severity::Critical, &owner, sentence)
+            .evidence(field, node)
+            .seen_on(itself(pod))
+            .hurts(&owner)
+            .fix(
+                "Take nodeName out, so that the scheduler chooses.",
+                Change::pod_spec(&owner, "remove", "nodeName", None),
+            ),
+    )
+}
+
+/// How long an init container may run before it is told that the pod waits for it.
+const INIT_PATIENCE: SignedDuration = SignedDuration::from_mins(3);
+
+/// An init container that runs and runs: the others start after it only (concept "Init Containers"). What it waits for is
+/// for its log and its command to say; Services that it names are blamed. Wrong where it has that much to do.
+fn waiting_init(index: &Index<'_>, pod: &Pod) -> Option<Draft> {
+    let views = index.containers_of(pod);
+    let view = views.iter().find(|view| {
+        let since = view.running_since().map_or(SignedDuration::ZERO, |at| index.age(at));
+        view.init && !view.is_native_sidecar() && view.is_running() && since > INIT_PATIENCE
+    })?;
+    let words = index.log(view, false).and_then(|log| last_words(&log.text)).map_or("", |line| line.text);
+    let said = if words.is_empty() { String::new() } else { format!(" (`{}`)", shortened(words)) };
+    let sentence = format!(
+        "Pods of `{}` do not start because init container `{}` does not end{said}.",
+        view.owner.name,
+        view.name()
+    );
+    let command = view.spec.command.iter().flatten().chain(view.spec.args.iter().flatten()).cloned();
+    let command = command.collect::<Vec<_>>().join(" ");
+    let draft =
+        Draft::symptom(Rank::Container, "init_container_waiting", Severity::Critical, &view.owner, sentence)
+            .container(view.name())
+            .likely()
+            .seen_on(itself(pod))
+            .evidence(view.field("command"), command)
+            .evidence(format!("log of {} in {}", view.name(), name(&pod.metadata)), words);
+    Some(wiring::dependencies(index, view).iter().fold(draft, Draft::blames))
+}
+
+/// A preStop hook that fails delays nothing but does not do what it is for, such as draining connections
+/// (`FailedPreStopHook`, from the kubelet).
+fn failing_stop_hook(index: &Index<'_>, pod: &Pod) -> Option<Draft> {
+    let mut events = index.pod_events(pod).iter().rev();
+    let event = events.find(|event| reason(event) == "FailedPreStopHook")?;
+    if event_time(event).is_some_and(|at| index.age(at) > SignedDuration::from_hours(1)) {
+        return None;
+    }
+    let owner = index.owner(pod);
+    let sentence = format!("The preStop hook of `{}` fails when its pods are ended.", owner.name);
+    Some(
+        Draft::cause("pre_stop_hook_failed", Severity::Warning, &owner, sentence)
+            .evidence(format!("event on {}", itself(pod)), message(event))
+            .seen_on(itself(pod))
+            .fix("Correct the hook's command or path.", ""),
+    )
+}
+
+fn itself(pod: &Pod) -> Resource {
+    Resource::namespaced("Pod", namespace(&pod.metadata), name(&pod.metadata))
 }
 
 /// A deleted pod that is still there: the API server keeps an object until its last finalizer is removed (concept
@@ -97,11 +203,7 @@ fn stuck_deletion(index: &Index<'_>, pod: &Pod) -> Option<Draft> {
             "Pod `{}` was deleted but stays because its finalizer `{first}` is not removed by whoever set it.",
             resource.name
         );
-        let command = format!(
-            "kubectl -n {} patch pod {} --type merge -p '{{\"metadata\":{{\"finalizers\":null}}}}'",
-            namespace(&pod.metadata),
-            resource.name
-        );
+        let command = Change::merge(&resource, &serde_json::json!({"metadata": {"finalizers": null}}));
         return Some(
             Draft::cause("pod_finalizer_stuck", Severity::Warning, &resource, sentence)
                 .evidence(format!("{resource} metadata.finalizers"), finalizers.join(", "))

@@ -6,12 +6,16 @@ use k8s_openapi::{
     apimachinery::pkg::util::intstr::IntOrString,
 };
 
+use serde_json::json;
+
 use crate::finding::{Confidence, Severity};
 
 use super::{
+    change::Change,
     container_start::{killed_by_probe, shortened},
     draft::{Draft, Rank},
-    index::{ContainerView, Index, event_count, event_time, message, name, patch_command, reason},
+    index::{ContainerView, Index, event_count, event_time, message, name, reason},
+    lookalike::nearest,
     wiring::listening,
 };
 
@@ -178,17 +182,27 @@ fn verdict(index: &Index<'_>, view: &ContainerView<'_>, kind: Kind, probe: &Prob
         );
         return cause("command_not_found", sentence).fix("Use a command that is in the image.", "");
     }
+    if lower.contains("unknown service") || lower.contains("unimplemented") {
+        let sentence = format!(
+            "The {word} probe of container `{}` calls the gRPC health service, which the server does not have.",
+            view.name()
+        );
+        return cause("not_implemented", sentence)
+            .fix("Serve grpc.health.v1.Health, or probe the port with tcpSocket.", "");
+    }
+    if let Some(draft) = unnamed_port(view, kind, probe) {
+        return draft;
+    }
     let refused = lower.contains("connection refused");
     let wrong = port_of(view, probe).filter(|_| refused);
     if let Some(draft) = wrong.and_then(|port| wrong_port(index, view, kind, probe, port)) {
         return draft;
     }
-    if kind != Kind::Readiness
-        && (refused || lower.contains("deadline exceeded") || lower.contains("timeout"))
-    {
+    let late = ["deadline exceeded", "timeout", "timed out"].iter().any(|word| lower.contains(word));
+    if kind != Kind::Readiness && (refused || late) {
         return impatient(view, kind, probe, refused);
     }
-    let sentence = if lower.contains("deadline exceeded") || lower.contains("timeout") {
+    let sentence = if late {
         format!(
             "Container `{}` does not answer its {word} probe within `{}` s.",
             view.name(),
@@ -212,6 +226,42 @@ fn verdict(index: &Index<'_>, view: &ContainerView<'_>, kind: Kind, probe: &Prob
     .likely()
 }
 
+/// A probe of a port by a name that the container gives to none of its ports: the kubelet cannot tell where to ask.
+fn unnamed_port(view: &ContainerView<'_>, kind: Kind, probe: &Probe) -> Option<Draft> {
+    let (field, port) = match (&probe.http_get, &probe.tcp_socket) {
+        (Some(http), _) => ("httpGet", &http.port),
+        (None, Some(tcp)) => ("tcpSocket", &tcp.port),
+        (None, None) => return None,
+    };
+    let IntOrString::String(called) = port else { return None };
+    let ports = || view.spec.ports.iter().flatten();
+    if called.parse::<u16>().is_ok() || ports().any(|port| port.name.as_ref() == Some(called)) {
+        return None;
+    }
+    let word = kind.word();
+    let have: Vec<&str> = ports().filter_map(|port| port.name.as_deref()).collect();
+    let named = if have.is_empty() {
+        "no port has a name".to_owned()
+    } else {
+        format!("its ports are named `{}`", have.join("`, `"))
+    };
+    let sentence = format!(
+        "The {word} probe of container `{}` asks for the port named `{called}`, which the container does not have; {named}.",
+        view.name()
+    );
+    let right =
+        nearest(called, have.iter().copied()).or_else(|| have.first().copied()).map(|name| json!(name));
+    let right = right.or_else(|| ports().next().map(|port| json!(port.container_port)));
+    let draft = Draft::cause(&format!("{word}_probe_wrong_port"), Severity::Critical, &view.owner, sentence);
+    Some(match right {
+        Some(right) => draft.fix(
+            format!("Probe the port `{}`.", right.to_string().trim_matches('"')),
+            Change::container(view, "replace", &format!("{word}Probe/{field}/port"), Some(right)),
+        ),
+        None => draft.fix("Declare a port of that name, or probe a number.", ""),
+    })
+}
+
 /// HTTP 404: the server answers and does not know the path. Wrong where the application serves it only later.
 fn wrong_path(view: &ContainerView<'_>, kind: Kind, probe: &Probe) -> Draft {
     let word = kind.word();
@@ -227,7 +277,7 @@ fn wrong_path(view: &ContainerView<'_>, kind: Kind, probe: &Probe) -> Draft {
     let right = others.into_iter().find(|other| *other != path).unwrap_or("/");
     Draft::cause(&format!("{word}_probe_wrong_path"), Severity::Critical, &view.owner, sentence).fix(
         format!("Probe a path that the application serves, for instance `{right}`."),
-        patch_command(view, "replace", &format!("{word}Probe/httpGet/path"), Some(&format!("\"{right}\""))),
+        Change::container(view, "replace", &format!("{word}Probe/httpGet/path"), Some(json!(right))),
     )
 }
 
@@ -263,12 +313,7 @@ fn wrong_port(
             .evidence(view.field("ports"), known.iter().map(u16::to_string).collect::<Vec<_>>().join(", "))
             .fix(
                 format!("Point the {word} probe at port `{right}`."),
-                patch_command(
-                    view,
-                    "replace",
-                    &format!("{word}Probe/{field}/port"),
-                    Some(&right.to_string()),
-                ),
+                Change::container(view, "replace", &format!("{word}Probe/{field}/port"), Some(json!(right))),
             ),
     )
 }
@@ -316,18 +361,17 @@ fn impatient(view: &ContainerView<'_>, kind: Kind, probe: &Probe, refused: bool)
 }
 
 /// A startup probe of the same check that allows ten times as long.
-fn startup_probe(view: &ContainerView<'_>, kind: Kind, probe: &Probe, allowed: i32) -> String {
+fn startup_probe(view: &ContainerView<'_>, kind: Kind, probe: &Probe, allowed: i32) -> Change {
     if kind == Kind::Startup {
-        let threshold = (probe.failure_threshold.unwrap_or(3) * 10).to_string();
-        return patch_command(view, "add", "startupProbe/failureThreshold", Some(&threshold));
+        let threshold = probe.failure_threshold.unwrap_or(3) * 10;
+        return Change::container(view, "add", "startupProbe/failureThreshold", Some(json!(threshold)));
     }
     let mut longer = probe.clone();
     longer.initial_delay_seconds = None;
     longer.success_threshold = None;
     longer.period_seconds = Some(5);
     longer.failure_threshold = Some((allowed.max(12) * 10 / 5).min(360));
-    let value = serde_json::to_string(&longer).unwrap_or_default();
-    patch_command(view, "add", "startupProbe", Some(&value))
+    Change::container(view, "add", "startupProbe", Some(json!(longer)))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use k8s_openapi::api::rbac::v1::{PolicyRule, Subject};
 use crate::finding::{Evidence, Resource, Severity};
 
 use super::{
+    change::Change,
     complaints::Denial,
     draft::Draft,
     index::{ContainerView, Index, name, namespace},
@@ -30,6 +31,9 @@ pub(super) fn forbidden(
         denial.account, denial.verb, denial.resource, view.owner.name
     );
     let field = format!("{} {}.serviceAccountName", view.owner, super::index::spec_path(&view.owner));
+    if let Some(draft) = binding_fault(index, view, denial, &log) {
+        return Some(draft);
+    }
     Some(
         Draft::cause("rbac_forbidden", Severity::Critical, &account, sentence)
             .seen_on(view.pod_resource())
@@ -38,6 +42,82 @@ pub(super) fn forbidden(
             .evidence_from(Some(log))
             .evidence(field, &denial.account)
             .fix(format!("Grant `{}` on `{}`.", verbs(&denial.verb), denial.resource), grant(denial)),
+    )
+}
+
+/// A binding that is there for this account and misses it: its subject is in another namespace, or its role does not exist.
+/// Then the binding is what to mend, and a second role is not needed.
+fn binding_fault(
+    index: &Index<'_>,
+    view: &ContainerView<'_>,
+    denial: &Denial,
+    log: &Evidence,
+) -> Option<Draft> {
+    let space = denial.within.as_deref()?;
+    let mut bindings =
+        index.state.role_bindings.iter().filter(|binding| namespace(&binding.metadata) == space);
+    let is_role = |kind: &str, called: &str| match kind {
+        "Role" => index
+            .state
+            .roles
+            .iter()
+            .any(|role| name(&role.metadata) == called && namespace(&role.metadata) == space),
+        _ => index.state.cluster_roles.iter().any(|role| name(&role.metadata) == called),
+    };
+    bindings.find_map(|binding| {
+        let itself = Resource::namespaced("RoleBinding", space, name(&binding.metadata));
+        let subjects = binding.subjects.as_deref().unwrap_or_default();
+        let accounts = || subjects.iter().enumerate().filter(|(_, subject)| subject.kind == "ServiceAccount" && subject.name == denial.account);
+        let elsewhere = accounts().find(|(_, subject)| subject.namespace.as_deref().unwrap_or(space) != denial.namespace);
+        let role = &binding.role_ref;
+        let (sentence, field, stands, todo, change) = if let Some((place, subject)) = elsewhere {
+            let wrong = subject.namespace.as_deref().unwrap_or(space);
+            (
+                format!(
+                    "RoleBinding `{}` is for the ServiceAccount `{}` of namespace `{wrong}`, but `{}` runs as that of `{}`, which may not `{}` `{}`.",
+                    itself.name, denial.account, view.owner.name, denial.namespace, denial.verb, denial.resource
+                ),
+                format!("{itself} subjects[{place}].namespace"),
+                wrong.to_owned(),
+                format!("Bind the account of `{}`.", denial.namespace),
+                Change::json(
+                    &itself,
+                    &serde_json::json!([{"op": "replace", "path": format!("/subjects/{place}/namespace"), "value": denial.namespace}]),
+                ),
+            )
+        } else if accounts().next().is_some() && !is_role(&role.kind, &role.name) {
+            (
+                format!(
+                    "RoleBinding `{}` gives ServiceAccount `{}` the {} `{}`, which does not exist, so it may not `{}` `{}`.",
+                    itself.name, denial.account, role.kind, role.name, denial.verb, denial.resource
+                ),
+                format!("{itself} roleRef.name"),
+                role.name.clone(),
+                format!("Create the {} `{}`; a binding's roleRef cannot be changed.", role.kind, role.name),
+                grant_role(denial, &role.name).into(),
+            )
+        } else {
+            return None;
+        };
+        Some(
+            Draft::cause("rbac_forbidden", Severity::Critical, &itself, sentence)
+                .seen_on(view.pod_resource())
+                .hurts(&view.owner)
+                .about(format!("{} {}", denial.verb, denial.resource))
+                .evidence_from(Some(log.clone()))
+                .evidence(field, stands)
+                .fix(todo, change),
+        )
+    })
+}
+
+fn grant_role(denial: &Denial, called: &str) -> String {
+    let group = if denial.group.is_empty() { String::new() } else { format!(".{}", denial.group) };
+    let space = denial.within.as_deref().unwrap_or_default();
+    format!(
+        "kubectl -n {space} create role {called} --verb={} --resource={}{group}",
+        verbs(&denial.verb),
+        denial.resource
     )
 }
 

@@ -6,16 +6,16 @@ use std::sync::LazyLock;
 use jiff::SignedDuration;
 use k8s_openapi::{api::core::v1::PodSpec, apimachinery::pkg::api::resource::Quantity};
 use regex::Regex;
+use serde_json::json;
 
 use crate::cluster::state::Pod;
 use crate::finding::{Resource, Severity};
 
 use super::{
+    change::Change,
     draft::Draft,
-    index::{
-        Index, condition, is_editable, is_live, is_ready, kubectl_name, name, namespace, phase, spec_path,
-    },
-    node_constraints,
+    index::{Index, condition, is_editable, is_live, is_ready, name, namespace, phase, spec_path},
+    node_capacity, node_constraints,
     patterns::pattern,
 };
 
@@ -62,7 +62,7 @@ fn unseen(index: &Index<'_>, pod: &Pod, spec: &PodSpec) -> Option<Draft> {
         owner.name
     );
     let field = format!("{owner} {}.schedulerName", spec_path(&owner));
-    let command = patch(&owner, "replace", "schedulerName", "\"default-scheduler\"");
+    let command = Change::pod_spec(&owner, "replace", "schedulerName", Some(json!("default-scheduler")));
     Some(
         Draft::cause("unknown_scheduler_name", severity(index, &owner), &owner, sentence)
             .evidence(field, scheduler)
@@ -82,19 +82,6 @@ fn gated(index: &Index<'_>, pod: &Pod, spec: &PodSpec) -> Draft {
 pub(super) fn severity(index: &Index<'_>, owner: &Resource) -> Severity {
     let serving = index.pods_of(owner).iter().any(|pod| is_ready(pod));
     if serving { Severity::Warning } else { Severity::Critical }
-}
-
-pub(super) fn patch(owner: &Resource, op: &str, path: &str, value: &str) -> String {
-    if !is_editable(owner) {
-        return String::new();
-    }
-    let root = spec_path(owner).replace('.', "/");
-    let value = if value.is_empty() { String::new() } else { format!(",\"value\":{value}") };
-    format!(
-        "kubectl -n {} patch {} --type json -p '[{{\"op\":\"{op}\",\"path\":\"/{root}/{path}\"{value}}}]'",
-        owner.namespace.as_deref().unwrap_or_default(),
-        kubectl_name(owner)
-    )
 }
 
 /// The reasons in a scheduler's message with the number of nodes each refuses.
@@ -118,10 +105,20 @@ fn refused(index: &Index<'_>, pod: &Pod, spec: &PodSpec, said: &str) -> Option<D
             || reason.contains("node-role.kubernetes.io/master")
     };
     let real: Vec<_> = all.iter().filter(|(_, reason)| !expected(reason)).copied().collect();
-    let (_, reason) = real.iter().chain(&all).max_by_key(|(count, _)| *count).copied()?;
+    // A taint reserves a node on purpose: of reasons that refuse as many nodes, it is the last to be told.
+    let weight = |(count, reason): &&(u32, &str)| (*count, !reason.contains("taint"));
+    let (_, mut reason) =
+        real.iter().max_by_key(weight).or_else(|| all.iter().max_by_key(weight)).copied()?;
+    let labels = real.iter().find(|(_, reason)| reason.contains("node affinity/selector"));
+    if let Some((_, told)) =
+        labels.filter(|_| !index.state.nodes.iter().any(|node| node_constraints::admits(spec, node)))
+    {
+        // Whatever else keeps nodes away, none has the labels.
+        reason = told;
+    }
     let told = match reason {
         _ if reason.starts_with("Insufficient ") => {
-            insufficient(index, &owner, spec, reason.trim_start_matches("Insufficient "))
+            insufficient(index, &owner, pod, spec, reason.trim_start_matches("Insufficient "))
         }
         "Too many pods" => plain(
             index,
@@ -194,69 +191,84 @@ pub(super) fn amount(quantity: &Quantity) -> f64 {
     number * factor
 }
 
-/// More is requested than a node has left. Requests count, not use (concept "Resource Management").
-fn insufficient(index: &Index<'_>, owner: &Resource, spec: &PodSpec, what: &str) -> Draft {
+/// More is requested than a node has left. Requests count, not use (concept "Resource Management"). The smallest change is
+/// a request that the emptiest node could take.
+fn insufficient(index: &Index<'_>, owner: &Resource, pod: &Pod, spec: &PodSpec, what: &str) -> Draft {
     let request = |container: &k8s_openapi::api::core::v1::Container| {
         container.resources.as_ref()?.requests.as_ref()?.get(what).cloned()
     };
-    let requests: Vec<(String, Quantity)> = spec
-        .containers
-        .iter()
-        .filter_map(|container| Some((container.name.clone(), request(container)?)))
-        .collect();
-    let wanted: f64 = requests.iter().map(|(_, quantity)| amount(quantity)).sum();
-    let offers =
-        index.state.nodes.iter().filter_map(|node| node.status.as_ref()?.allocatable.as_ref()?.get(what));
-    let largest = offers.max_by(|a, b| amount(a).total_cmp(&amount(b)));
+    let containers = spec.containers.iter();
+    let requests: Vec<(String, Quantity)> =
+        containers.filter_map(|container| Some((container.name.clone(), request(container)?))).collect();
+    let wanted = node_capacity::requested(pod, what);
     let told: Vec<String> = requests.iter().map(|(_, quantity)| quantity.0.clone()).collect();
-    let never = largest.is_some_and(|largest| amount(largest) < wanted);
-    let sentence = match largest {
-        Some(largest) if never => format!(
-            "Pods of `{}` request `{}` {what}, but the largest node offers `{}`.",
-            owner.name,
-            told.join(" + "),
-            readable(largest, what)
+    let nodes = index
+        .state
+        .nodes
+        .iter()
+        .filter(|node| node.spec.as_ref().is_none_or(|spec| spec.unschedulable != Some(true)));
+    let best = nodes
+        .map(|node| {
+            (node_capacity::offers(node, what), node_capacity::free(index, node, what), name(&node.metadata))
+        })
+        .max_by(|(_, one, _), (_, other, _)| one.total_cmp(other));
+    let asks = format!("Pods of `{}` request `{}` {what}", owner.name, told.join(" + "));
+    let sentence = match best {
+        Some((offers, ..)) if offers < wanted => {
+            format!("{asks}, but the largest node offers `{}`.", readable(offers, what))
+        }
+        Some((_, free, node)) => format!(
+            "{asks}, and no node has that much left unreserved: `{node}` has the most, `{}`.",
+            readable(free.max(0.0), what)
         ),
-        _ => format!(
-            "Pods of `{}` request `{}` {what}, and no node has that much left unreserved.",
-            owner.name,
-            told.join(" + ")
-        ),
+        None => format!("{asks}, and no node has that much left unreserved."),
     };
     let field = format!("{owner} {}.containers[].resources.requests.{what}", spec_path(owner));
-    let draft = Draft::cause(
-        &format!("insufficient_{}", what.replace(['-', '.', '/'], "_")),
-        severity(index, owner),
-        owner,
-        sentence,
-    )
-    .evidence(field, told.join(", "));
-    let draft = match largest {
-        Some(largest) => draft.evidence(format!("Node status.allocatable.{what}"), &largest.0),
+    let code = format!("insufficient_{}", what.replace(['-', '.', '/'], "_"));
+    let draft = Draft::cause(&code, severity(index, owner), owner, sentence).evidence(field, told.join(", "));
+    let draft = match best {
+        Some((offers, free, node)) => draft.evidence(
+            format!("Node {node} status.allocatable.{what}"),
+            format!("{}, {} of it not requested", readable(offers, what), readable(free.max(0.0), what)),
+        ),
         None => draft,
     };
-    match (requests.first(), is_editable(owner) && owner.kind != "CronJob") {
-        (Some((container, _)), true) => {
-            let command = format!(
-                "kubectl -n {} set resources {} -c {container} --requests={what}=<less>",
-                owner.namespace.as_deref().unwrap_or_default(),
-                kubectl_name(owner)
-            );
-            draft.fix(
-                format!("Lower the {what} request to what a node can give, or add a larger node."),
-                command,
-            )
+    let summary = format!("Lower the {what} request to what a node can give, or add a larger node.");
+    match requests.first().filter(|_| is_editable(owner)) {
+        Some((container, own)) => {
+            // The other containers keep theirs.
+            let room = best.map_or(0.0, |(_, free, _)| free) - (wanted - amount(own));
+            let fitting = fitting(room, what).unwrap_or_else(|| "<less>".to_owned());
+            draft.fix(summary, Change::set_resources(owner, container, "requests", what, &fitting))
         }
-        _ => draft.fix(format!("Lower the {what} request, or add a larger node."), ""),
+        None => draft.fix(summary, ""),
     }
 }
 
-/// Memory in Gi where a node tells it in Ki.
-fn readable(quantity: &Quantity, what: &str) -> String {
-    if what != "memory" {
-        return quantity.0.clone();
+/// The largest round request that fits into `room`; none where nothing sensible does.
+fn fitting(room: f64, what: &str) -> Option<String> {
+    let (unit, name, least) = match what {
+        "cpu" => (0.001, "m", 10.0),
+        "memory" | "ephemeral-storage" => (1024.0 * 1024.0, "Mi", 16.0),
+        _ => (1.0, "", 1.0),
+    };
+    let count = (room / unit).floor();
+    let step = if count >= 100.0 { 50.0 } else { 1.0 };
+    let count = (count / step).floor() * step;
+    (count >= least).then(|| format!("{count:.0}{name}"))
+}
+
+/// An amount as people write it: memory in Gi or Mi, CPU in cores.
+fn readable(value: f64, what: &str) -> String {
+    let mega = 1024.0 * 1024.0;
+    match what {
+        "memory" | "ephemeral-storage" if value >= 1024.0 * mega => {
+            format!("{:.1}Gi", value / (1024.0 * mega))
+        }
+        "memory" | "ephemeral-storage" => format!("{:.0}Mi", value / mega),
+        "cpu" if value.fract() != 0.0 => format!("{:.0}m", value * 1000.0),
+        _ => format!("{value:.0}"),
     }
-    format!("{:.1}Gi", amount(quantity) / (1024.0 * 1024.0 * 1024.0))
 }
 
 #[cfg(test)]

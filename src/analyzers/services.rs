@@ -6,19 +6,26 @@ use k8s_openapi::{
     apimachinery::pkg::util::intstr::IntOrString,
 };
 
+use serde_json::json;
+
 use crate::cluster::state::Pod;
 use crate::finding::{Confidence, Resource, Severity};
 
 use super::{
+    change::Change,
     draft::{Draft, Rank},
     index::{Index, Workload, is_ready, name, namespace, phase, selector, selects},
-    lookalike::{akin, near},
-    wiring::listening,
+    lookalike::{akin, near, nearest},
+    wiring::{Target, listening, resolve},
 };
 
 pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
+    governing_services(index, drafts);
     for service in &index.state.services {
         let external = service.spec.as_ref().and_then(|spec| spec.type_.as_deref()) == Some("ExternalName");
+        if external {
+            drafts.extend(external_name(index, service));
+        }
         if external || selector(service).is_none() {
             continue;
         }
@@ -98,10 +105,7 @@ fn selects_nothing(index: &Index<'_>, service: &Service) -> Option<Draft> {
         .keys()
         .map(|key| labels.get(key).map(|value| (key.clone(), serde_json::Value::String(value.clone()))))
         .collect();
-    let command = right.map(|right| {
-        let patch = serde_json::json!({"spec": {"selector": right}});
-        format!("kubectl -n {space} patch service {called} --type merge -p '{patch}'")
-    });
+    let command = right.map(|right| Change::merge(&itself, &json!({"spec": {"selector": right}})));
     Some(
         Draft::cause("service_selector_mismatch", Severity::Critical, &itself, sentence)
             .evidence(format!("{itself} spec.selector"), shown(wanted))
@@ -205,6 +209,7 @@ fn wrong_port<'a>(
         IntOrString::String(_) => return None,
     };
     let list = known.iter().map(|port| format!("`{port}`")).collect::<Vec<_>>().join(", ");
+    let list = if list.is_empty() { "no port of that name".to_owned() } else { list };
     let sentence = format!(
         "Service `{}` sends port `{}` to `targetPort: {wrong}`, but the pods of `{}` listen on {}.",
         itself.name,
@@ -237,7 +242,7 @@ fn wrong_port<'a>(
     Some(match known.first() {
         Some(right) => draft.fix(
             format!("Set targetPort to `{right}`."),
-            format!("kubectl -n {} patch service {} --type json -p '[{{\"op\":\"replace\",\"path\":\"/spec/ports/{place}/targetPort\",\"value\":{right}}}]'", namespace(&service.metadata), itself.name),
+            Change::json(&itself, &json!([{"op": "replace", "path": format!("/spec/ports/{place}/targetPort"), "value": right}])),
         ),
         None => draft.fix("Give a container port that name, or use a number.", ""),
     })
@@ -251,6 +256,60 @@ fn uses_port(container: &k8s_openapi::api::core::v1::Container, port: u16) -> bo
     words
         .chain(values)
         .any(|text| text.split(|letter: char| !letter.is_ascii_digit()).any(|part| part == digits))
+}
+
+/// An `ExternalName` that is a name of this cluster and of no Service in it: it resolves to nothing (concept "Service").
+fn external_name(index: &Index<'_>, service: &Service) -> Option<Draft> {
+    let host = service.spec.as_ref()?.external_name.as_deref()?;
+    let Target::NoService { space, name: called } = resolve(index, namespace(&service.metadata), host) else {
+        return None;
+    };
+    if !host.contains(".svc") {
+        return None;
+    }
+    let itself = resource(service);
+    let names = index.state.service_names.get(&space).map(Vec::as_slice).unwrap_or_default();
+    let near = nearest(&called, names.iter().map(String::as_str));
+    let similar = near.map(|near| format!("; there is `{near}`")).unwrap_or_default();
+    let sentence = format!(
+        "Service `{}` stands for `{host}`, but namespace `{space}` has no Service `{called}`{similar}.",
+        itself.name
+    );
+    let draft = Draft::cause("external_name_not_found", Severity::Critical, &itself, sentence)
+        .evidence(format!("{itself} spec.externalName"), host);
+    Some(match near {
+        Some(near) => {
+            let right = host.replacen(&called, near, 1);
+            let change = Change::merge(&itself, &json!({"spec": {"externalName": right}}));
+            draft.fix(format!("Name `{right}`."), change)
+        }
+        None => draft.fix("Correct spec.externalName.", ""),
+    })
+}
+
+/// The Service that gives the pods of a StatefulSet their names has to exist (concept "StatefulSets", "Stable Network ID");
+/// without it the pods run and nobody can resolve them. Many run without needing it, so a notice.
+fn governing_services(index: &Index<'_>, drafts: &mut Vec<Draft>) {
+    for set in &index.state.stateful_sets {
+        let Some(called) = set.spec.as_ref().and_then(|spec| spec.service_name.as_deref()) else { continue };
+        let space = namespace(&set.metadata);
+        if called.is_empty() || index.service(space, called).is_some() || !index.is_listed("services") {
+            continue;
+        }
+        let itself = Resource::namespaced("StatefulSet", space, name(&set.metadata));
+        let sentence = format!(
+            "StatefulSet `{}` names the Service `{called}`, which does not exist, so its pods have no names in DNS.",
+            itself.name
+        );
+        drafts.push(
+            Draft::cause("statefulset_service_missing", Severity::Notice, &itself, sentence)
+                .evidence(format!("{itself} spec.serviceName"), called)
+                .fix(
+                    "Create that Service, headless.",
+                    format!("kubectl -n {space} create service clusterip {called} --clusterip=None"),
+                ),
+        );
+    }
 }
 
 /// A load balancer that nobody provides: `status.loadBalancer` stays empty without a cloud controller or the like.
@@ -313,7 +372,7 @@ mod tests {
         let finding = findings(objects).remove(0);
         assert_eq!(
             finding.fix.unwrap().command.as_str(),
-            r#"kubectl -n shop patch service web --type merge -p '{"spec":{"selector":{"app":"web"}}}'"#
+            r#"kubectl -n shop patch service/web --type merge -p '{"spec":{"selector":{"app":"web"}}}'"#
         );
     }
 

@@ -5,7 +5,10 @@ use k8s_openapi::api::core::v1::{ConfigMap, EnvVar, PodSpec, Volume, VolumeMount
 
 use crate::{cluster::state::SecretKeys, finding::Resource};
 
-use super::index::{ContainerView, Index, Workload, kubectl_name, name, set_env_command, shell_word};
+use super::{
+    change::Change,
+    index::{ContainerView, Index, Workload, name, shell_word},
+};
 
 /// Who says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,28 +81,27 @@ impl Setting {
         view: &ContainerView<'_>,
         wrong: &str,
         right: &str,
-    ) -> String {
+    ) -> Change {
         let space = view.namespace();
         match &self.origin {
-            Origin::Env => set_env_command(view, &self.name, &replace(&self.value, wrong, right)),
+            Origin::Env => Change::set_env(view, &self.name, &replace(&self.value, wrong, right)),
             Origin::MapKey { map, key } => {
                 let data = serde_json::json!({"data": {key: replace(&self.value, wrong, right)}});
-                let patch = shell_word(&data.to_string());
-                format!(
-                    "kubectl -n {space} patch configmap {map} --type merge -p {patch}{}",
-                    restart(index, space, map)
-                )
+                Change::merge(&self.holder(view), &data).then(restart(index, space, map))
             }
-            Origin::File { map, .. } => {
+            Origin::File { map, key } => {
                 let line = self.quote(wrong);
+                let text = self.value.replacen(&line, &replace(&line, wrong, right), 1);
                 let swap = format!("s|{}|{}|", escape(&line), replace(&line, wrong, right));
-                format!(
-                    "kubectl -n {space} get configmap {map} -o yaml | sed {} | kubectl apply -f -{}",
+                let command = format!(
+                    "kubectl -n {space} get configmap {map} -o yaml | sed {} | kubectl apply -f -",
                     shell_word(&swap),
-                    restart(index, space, map)
-                )
+                );
+                Change::merge(&self.holder(view), &serde_json::json!({"data": {key: text}}))
+                    .told_as(command)
+                    .then(restart(index, space, map))
             }
-            Origin::Argument | Origin::SecretKey { .. } => String::new(),
+            Origin::Argument | Origin::SecretKey { .. } => Change::default(),
         }
     }
 }
@@ -111,15 +113,9 @@ fn escape(line: &str) -> String {
 }
 
 /// The second line of a ConfigMap's correction: processes read such values when they start.
-fn restart(index: &Index<'_>, space: &str, map: &str) -> String {
+fn restart(index: &Index<'_>, space: &str, map: &str) -> Change {
     let users = config_map_users(index, space, map);
-    let names: Vec<String> =
-        users.iter().filter(|user| super::index::is_editable(user)).map(kubectl_name).collect();
-    if names.is_empty() {
-        String::new()
-    } else {
-        format!("\nkubectl -n {space} rollout restart {}", names.join(" "))
-    }
+    Change::restart(index, &users)
 }
 
 /// The workloads whose pods use that ConfigMap.

@@ -1,20 +1,19 @@
-//! Claims that are not bound and volumes that are not mounted. Knows the messages of the volume binder, the
-//! provisioners and the attach/detach controller.
+//! Claims that are not bound. Knows the messages of the volume binder and the provisioners; volumes that are not mounted
+//! are `mounting`'s matter.
 
 use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use serde_json::json;
 
 use crate::cluster::state::Pod;
 use crate::finding::{Confidence, Evidence, Resource, Severity};
 
 use super::{
-    draft::{Draft, Rank},
-    index::{
-        Index, Workload, event_time, is_live, is_ready, kubectl_name, message, name, namespace, phase,
-        reason, spec_path,
-    },
+    change::Change,
+    draft::Draft,
+    index::{Index, Workload, is_live, message, name, namespace, phase, reason, spec_path},
     lookalike::nearest,
-    scheduling::amount,
+    volume_fit::{fits, nearest_volume},
 };
 
 const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
@@ -22,12 +21,10 @@ const DEFAULT_CLASS: &str = "storageclass.kubernetes.io/is-default-class";
 pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
     for claim in &index.state.claims {
         drafts.extend(unbound(index, claim));
+        drafts.extend(resizing(index, claim));
     }
     for workload in index.workloads() {
         drafts.extend(absent_claims(index, workload));
-    }
-    for pod in index.state.pods.iter().filter(|pod| is_live(pod) && !is_ready(pod)) {
-        drafts.extend(unmounted(index, pod));
     }
 }
 
@@ -93,11 +90,27 @@ fn unbound(index: &Index<'_>, claim: &PersistentVolumeClaim) -> Option<Draft> {
     let found = class
         .and_then(|class| index.state.storage_classes.iter().find(|known| name(&known.metadata) == class));
     let draft = match (class, found) {
+        // A class that is only a name binds volumes of that name: no StorageClass has to exist for it.
         (Some(class), None) if !class.is_empty() && !has_volume(index, claim, class) => {
-            missing_class(index, &resource, &itself, class, severity)
+            let of_class = |volume: &&k8s_openapi::api::core::v1::PersistentVolume| {
+                volume.spec.as_ref().and_then(|spec| spec.storage_class_name.as_deref()) == Some(class)
+            };
+            if index.state.volumes.iter().any(|volume| of_class(&volume)) {
+                no_volume_fits(index, claim, &resource, Some(class), severity)
+            } else {
+                missing_class(index, &resource, &itself, class, severity)
+            }
+        }
+        (Some(""), _) if !has_volume(index, claim, "") => {
+            no_volume_fits(index, claim, &resource, None, severity)
         }
         (None, _) if !has_default_class(index) && !has_volume(index, claim, "") => {
-            no_class(index, claim, &resource, severity)
+            match nearest_volume(index, claim) {
+                Some((_, misfits)) if misfits.len() == 1 => {
+                    no_volume_fits(index, claim, &resource, None, severity)
+                }
+                _ => no_class(index, claim, &resource, severity),
+            }
         }
         (Some(_), Some(found)) => {
             let waits =
@@ -145,19 +158,87 @@ fn has_default_class(index: &Index<'_>) -> bool {
     })
 }
 
+/// No provisioner makes a volume, and none that is there fits. Where one comes near, what keeps it from being bound is the
+/// cause. A field of a claim cannot be changed, so claim or volume has to be made anew.
+fn no_volume_fits(
+    index: &Index<'_>,
+    claim: &PersistentVolumeClaim,
+    resource: &Resource,
+    class: Option<&str>,
+    severity: Severity,
+) -> Draft {
+    let called = name(&claim.metadata);
+    let whence = class.map_or("Nothing makes a volume".to_owned(), |class| {
+        format!("StorageClass `{class}` makes no volumes by itself")
+    });
+    let Some((volume, misfits)) = nearest_volume(index, claim) else {
+        let sentence = format!("{whence}, and no free PersistentVolume fits claim `{called}`.");
+        return Draft::cause("pvc_no_matching_volume", severity, resource, sentence)
+            .fix("Create a PersistentVolume of that class, size and access mode.", "");
+    };
+    let volume = name(&volume.metadata);
+    let words: Vec<&str> = misfits.iter().map(|misfit| misfit.words.as_str()).collect();
+    let sentence =
+        format!("Claim `{called}` cannot be bound: PersistentVolume `{volume}` {}.", words.join(", and it "));
+    let only = misfits.first().filter(|_| misfits.len() == 1);
+    let code = only.map_or("pvc_no_matching_volume", |misfit| misfit.code);
+    let fix = match code {
+        "pv_not_available" => {
+            "Clear the volume's claimRef once its data may be used again, or provide another volume."
+        }
+        "pv_too_small" => "Ask for what the volume has, or provide a larger one.",
+        "pv_access_mode_mismatch" => {
+            "Ask for an access mode that the volume allows, or provide one that allows it."
+        }
+        _ => "Make the claim and the volume agree; a claim has to be made anew for that.",
+    };
+    let change = match code {
+        "pv_not_available" => Change::json(
+            &Resource::global("PersistentVolume", volume),
+            &json!([{"op": "remove", "path": "/spec/claimRef"}]),
+        ),
+        _ => Change::default(),
+    };
+    let draft = Draft::cause(code, severity, resource, sentence).fix(fix, change);
+    let draft = if code == "pv_not_available" {
+        draft.risk("The data of the former claim is still on the volume.")
+    } else {
+        draft
+    };
+    misfits.iter().fold(draft, |draft, misfit| {
+        draft
+            .evidence(format!("PersistentVolume {volume} against claim spec.{}", misfit.field), &misfit.words)
+    })
+}
+
+/// A claim that is to grow and cannot (`ControllerResizeError` and `NodeResizeError`, set by the resizer and the kubelet;
+/// `VolumeResizeFailed` events).
+fn resizing(index: &Index<'_>, claim: &PersistentVolumeClaim) -> Option<Draft> {
+    let conditions = claim.status.as_ref()?.conditions.as_deref().unwrap_or_default();
+    let failed = conditions
+        .iter()
+        .find(|condition| condition.type_.ends_with("ResizeError") && condition.status == "True");
+    let events = index.events("PersistentVolumeClaim", namespace(&claim.metadata), name(&claim.metadata));
+    let event = events.iter().rev().find(|event| reason(event) == "VolumeResizeFailed");
+    let said = failed
+        .and_then(|condition| condition.message.as_deref())
+        .or_else(|| event.map(|event| message(event)))?;
+    let itself =
+        Resource::namespaced("PersistentVolumeClaim", namespace(&claim.metadata), name(&claim.metadata));
+    let sentence = format!("Claim `{}` cannot be enlarged.", itself.name);
+    Some(
+        Draft::cause("pvc_resize_failed", Severity::Warning, &itself, sentence)
+            .evidence(format!("{itself} status"), said)
+            .fix("Look at what the storage driver says; some grow a volume only while no pod uses it.", ""),
+    )
+}
+
 /// Whether a free volume of that class is large enough: then the binder is about to bind it.
 fn has_volume(index: &Index<'_>, claim: &PersistentVolumeClaim, class: &str) -> bool {
-    let wanted = claim
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.resources.as_ref()?.requests.as_ref()?.get("storage"))
-        .map_or(0.0, amount);
     index.state.volumes.iter().any(|volume| {
-        let spec = volume.spec.as_ref();
-        let size = spec.and_then(|spec| spec.capacity.as_ref()?.get("storage")).map_or(0.0, amount);
-        let same = spec.and_then(|spec| spec.storage_class_name.as_deref()).unwrap_or_default() == class;
-        let free = volume.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Available");
-        same && free && size >= wanted
+        let of_class =
+            volume.spec.as_ref().and_then(|spec| spec.storage_class_name.as_deref()).unwrap_or_default();
+        of_class == class && fits(claim, volume)
     })
 }
 
@@ -222,11 +303,9 @@ fn no_class(
         name(&claim.metadata)
     );
     let class = have.first().map_or("<class>", String::as_str);
-    let space = namespace(&claim.metadata);
-    let called = name(&claim.metadata);
-    let command = format!(
-        "kubectl -n {space} patch pvc {called} --type merge -p '{{\"spec\":{{\"storageClassName\":\"{class}\"}}}}'"
-    );
+    let itself =
+        Resource::namespaced("PersistentVolumeClaim", namespace(&claim.metadata), name(&claim.metadata));
+    let command = Change::merge(&itself, &json!({"spec": {"storageClassName": class}}));
     Draft::cause("pvc_no_storage_class", severity, resource, sentence)
         .fix(format!("Name a StorageClass, such as `{class}`, or make one the default."), command)
         .risk("A class without a provisioner still needs a PersistentVolume of that class.")
@@ -244,14 +323,7 @@ fn not_provided(
         if has_volume(index, claim, class) {
             return None;
         }
-        let sentence = format!(
-            "StorageClass `{class}` makes no volumes by itself, and no free PersistentVolume fits claim `{}`.",
-            name(&claim.metadata)
-        );
-        return Some(
-            Draft::cause("pvc_no_matching_volume", severity, resource, sentence)
-                .fix("Create a PersistentVolume of that class, size and access mode.", ""),
-        );
+        return Some(no_volume_fits(index, claim, resource, Some(class), severity));
     }
     let events = index.events("PersistentVolumeClaim", namespace(&claim.metadata), name(&claim.metadata));
     let failed = events.iter().any(|event| reason(event) == "ProvisioningFailed");
@@ -299,60 +371,40 @@ fn absent_claims(index: &Index<'_>, workload: &Workload<'_>) -> Vec<Draft> {
     absent
         .map(|(place, volume, source)| {
             let called = &source.claim_name;
-            let field = format!("{} {}.volumes[{}].persistentVolumeClaim.claimName", workload.resource, spec_path(&workload.resource), volume.name);
+            let field = format!(
+                "{} {}.volumes[{}].persistentVolumeClaim.claimName",
+                workload.resource,
+                spec_path(&workload.resource),
+                volume.name
+            );
             let draft = match nearest(called, here.iter().copied()) {
                 Some(near) => {
-                    let sentence = format!("{} `{}` uses the claim `{called}`, which does not exist; `{near}` does.", workload.resource.kind, workload.resource.name);
-                    let path = format!("/{}/volumes/{place}/persistentVolumeClaim/claimName", spec_path(&workload.resource).replace('.', "/"));
-                    let command = format!("kubectl -n {space} patch {} --type json -p '[{{\"op\":\"replace\",\"path\":\"{path}\",\"value\":\"{near}\"}}]'", kubectl_name(&workload.resource));
-                    let command = if super::index::is_editable(&workload.resource) { command } else { String::new() };
-                    Draft::cause("pvc_name_mismatch", Severity::Critical, &workload.resource, sentence).fix(format!("Refer to the claim `{near}`."), command)
+                    let sentence = format!(
+                        "{} `{}` uses the claim `{called}`, which does not exist; `{near}` does.",
+                        workload.resource.kind, workload.resource.name
+                    );
+                    let path = format!("volumes/{place}/persistentVolumeClaim/claimName");
+                    let command = Change::pod_spec(&workload.resource, "replace", &path, Some(json!(near)));
+                    Draft::cause("pvc_name_mismatch", Severity::Critical, &workload.resource, sentence)
+                        .fix(format!("Refer to the claim `{near}`."), command)
                 }
                 None => {
-                    let sentence = format!("The claim `{called}`, which {} `{}` uses, does not exist.", workload.resource.kind, workload.resource.name);
+                    let sentence = format!(
+                        "The claim `{called}`, which {} `{}` uses, does not exist.",
+                        workload.resource.kind, workload.resource.name
+                    );
                     let resource = Resource::namespaced("PersistentVolumeClaim", space, called);
-                    Draft::cause("pvc_missing", Severity::Critical, &resource, sentence).fix("Create the claim.", "")
+                    Draft::cause("pvc_missing", Severity::Critical, &resource, sentence)
+                        .fix("Create the claim.", "")
                 }
             };
             let waiting = pods.iter().filter(|pod| is_live(pod) && phase(pod) == "Pending");
-            let draft = waiting.fold(draft, |draft, pod| draft.seen_on(Resource::namespaced("Pod", space, name(&pod.metadata))));
+            let draft = waiting.fold(draft, |draft, pod| {
+                draft.seen_on(Resource::namespaced("Pod", space, name(&pod.metadata)))
+            });
             draft.evidence(field, called).hurts(&workload.resource).about(called.clone())
         })
         .collect()
-}
-
-/// A volume that the kubelet cannot mount or the controller cannot attach (`FailedMount`, `FailedAttachVolume`), two
-/// minutes and more after the pod was placed. Missing ConfigMaps and Secrets are told by `config_refs`, which is then
-/// the cause of this one.
-fn unmounted(index: &Index<'_>, pod: &Pod) -> Option<Draft> {
-    let begun =
-        pod.status.as_ref().and_then(|status| status.container_statuses.as_ref()).is_some_and(|all| {
-            all.iter().any(|status| {
-                status.restart_count > 0 || status.state.as_ref().is_some_and(|state| state.running.is_some())
-            })
-        });
-    if begun || index.object_age(&pod.metadata) < SignedDuration::from_mins(2) {
-        return None;
-    }
-    let events = index.pod_events(pod).iter().rev();
-    let mut recent = events
-        .filter(|event| event_time(event).is_none_or(|at| index.age(at) < SignedDuration::from_mins(10)));
-    let event = recent.find(|event| matches!(reason(event), "FailedMount" | "FailedAttachVolume"))?;
-    let owner = index.owner(pod);
-    let said = message(event);
-    let resource = Resource::namespaced("Pod", namespace(&pod.metadata), name(&pod.metadata));
-    let draft = if said.contains("Multi-Attach error") {
-        let sentence = format!(
-            "A volume of `{}` is still attached to another node and can only be used on one (ReadWriteOnce).",
-            owner.name
-        );
-        Draft::cause("volume_multi_attach", Severity::Critical, &owner, sentence)
-            .fix("Delete the pod that still holds the volume, or use a Recreate strategy.", "")
-    } else {
-        let sentence = format!("A volume of `{}` cannot be mounted.", owner.name);
-        Draft::symptom(Rank::Container, "volume_mount_failed", Severity::Critical, &owner, sentence).likely()
-    };
-    Some(draft.evidence(format!("event on {resource}"), said).seen_on(resource).hurts(&owner))
 }
 
 #[cfg(test)]

@@ -2,10 +2,12 @@
 //! of the controllers; pods that are turned away are `admission`'s matter.
 
 use jiff::SignedDuration;
+use serde_json::json;
 
 use crate::finding::{Confidence, Resource, Severity};
 
 use super::{
+    change::Change,
     draft::{Draft, Rank},
     index::{Index, is_live, is_owned, is_ready, labels, name, namespace},
 };
@@ -51,11 +53,7 @@ fn daemon_sets(index: &Index<'_>, drafts: &mut Vec<Draft>) {
             "DaemonSet `{}` runs on no node: it asks for the label `{shown}`, which no node has.",
             workload.resource.name
         );
-        let command = format!(
-            "kubectl -n {} patch daemonset {} --type json -p '[{{\"op\":\"remove\",\"path\":\"/spec/template/spec/nodeSelector\"}}]'",
-            workload.namespace(),
-            workload.resource.name
-        );
+        let command = Change::pod_spec(&workload.resource, "remove", "nodeSelector", None);
         drafts.push(
             Draft::cause("daemonset_node_selector_mismatch", severity, &workload.resource, sentence)
                 .evidence(format!("{} spec.template.spec.nodeSelector", workload.resource), &shown)
@@ -83,7 +81,7 @@ fn rollouts(index: &Index<'_>, drafts: &mut Vec<Draft>) {
         if let Some(condition) = late {
             let available = status.available_replicas.unwrap_or(0);
             let serving = if available > 0 {
-                format!("{available} older pods still serve")
+                format!("the old pods ({available}) still serve")
             } else {
                 "nothing serves".to_owned()
             };
@@ -118,14 +116,41 @@ fn rollouts(index: &Index<'_>, drafts: &mut Vec<Draft>) {
                     .evidence(format!("{itself} spec.paused"), "true")
                     .fix(
                         "Resume it.",
-                        format!(
+                        Change::merge(&itself, &json!({"spec": {"paused": null}})).told_as(format!(
                             "kubectl -n {} rollout resume deployment/{}",
                             namespace(&deployment.metadata),
                             itself.name
-                        ),
+                        )),
                     ),
             );
         }
+    }
+}
+
+/// What a StatefulSet waits for: it makes its pods one after another, each after the one before is ready
+/// (`podManagementPolicy: OrderedReady`, concept "StatefulSets").
+fn behind_an_ordinal(index: &Index<'_>, owner: &Resource, have: usize, wanted: usize) -> String {
+    let set = index.state.stateful_sets.iter().find(|set| {
+        owner.kind == "StatefulSet"
+            && name(&set.metadata) == owner.name
+            && Some(namespace(&set.metadata)) == owner.namespace.as_deref()
+    });
+    let ordered = set
+        .and_then(|set| set.spec.as_ref())
+        .is_some_and(|spec| spec.pod_management_policy.as_deref() != Some("Parallel"));
+    let ordinal = |pod: &&&crate::cluster::state::Pod| {
+        name(&pod.metadata)
+            .rsplit('-')
+            .next()
+            .and_then(|number| number.parse::<u32>().ok())
+            .unwrap_or(u32::MAX)
+    };
+    let first = index.pods_of(owner).iter().filter(|pod| is_live(pod) && !is_ready(pod)).min_by_key(ordinal);
+    match first {
+        Some(pod) if ordered && have < wanted => {
+            format!(": it waits for `{}` before it makes the next", name(&pod.metadata))
+        }
+        _ => String::new(),
     }
 }
 
@@ -149,8 +174,12 @@ fn unavailable(index: &Index<'_>, drafts: &mut Vec<Draft>) {
         }
         let severity = if ready == 0 { Severity::Critical } else { Severity::Warning };
         let resource = &workload.resource;
-        let sentence =
-            format!("{} `{}` has `{ready}` of `{wanted}` pods ready.", resource.kind, resource.name);
+        let sentence = format!(
+            "{} `{}` has `{ready}` of `{wanted}` pods ready{}.",
+            resource.kind,
+            resource.name,
+            behind_an_ordinal(index, resource, pods.len(), wanted)
+        );
         let draft = Draft::symptom(Rank::Workload, "workload_unavailable", severity, resource, sentence)
             .confidence(Confidence::Certain);
         let draft = pods.iter().filter(|pod| !is_ready(pod)).fold(draft, |draft, pod| {

@@ -6,6 +6,7 @@ pub mod discord;
 pub mod markdown;
 pub mod render;
 pub mod terminal;
+pub mod tree;
 
 use std::time::Duration;
 

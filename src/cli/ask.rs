@@ -55,7 +55,7 @@ fn answer_json(conversation: &str, log: &[Entry]) -> Value {
         Event::Diagnosed { diagnosis, .. } => Some(diagnosis),
         _ => None,
     });
-    let causes: Vec<&Cause> = diagnosis.map(ranked).unwrap_or_default();
+    let causes: Vec<&Cause> = diagnosis.map(Diagnosis::ranked).unwrap_or_default();
     json!({
         "conversation": conversation,
         "answer": answer(log, terminal::LIMITS),
@@ -70,13 +70,6 @@ fn answer_json(conversation: &str, log: &[Entry]) -> Value {
 /// Milliseconds as seconds; a turn is short enough for the conversion to be exact.
 fn seconds(ms: i64) -> f64 {
     f64::from(i32::try_from(ms).unwrap_or(i32::MAX)) / 1000.0
-}
-
-/// Those asked about first.
-fn ranked(diagnosis: &Diagnosis) -> Vec<&Cause> {
-    let mut causes: Vec<&Cause> = diagnosis.causes.iter().collect();
-    causes.sort_by_key(|cause| cause.unasked);
-    causes
 }
 
 /// A cause as `ask` and `scan` print it.

@@ -1,6 +1,7 @@
 //! The command line. No logic: it reads flags, calls and prints.
 
 mod ask;
+mod eval;
 mod kubectl;
 mod scan;
 mod snapshot;
@@ -88,6 +89,18 @@ enum Command {
         #[command(subcommand)]
         command: snapshot::SnapshotCommand,
     },
+    /// Ask the questions of recorded faults and grade the answers
+    Eval {
+        /// The folder of the scenarios, each a folder with a scenario.yaml
+        #[arg(long, value_name = "DIR")]
+        scenarios: PathBuf,
+        /// Only those with this in their name
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        only: String,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the configuration in effect, secrets masked
     Config,
 }
@@ -128,6 +141,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Problem> {
             serve(&Arc::new(App::open(config).await?)).await.map(|()| ExitCode::SUCCESS)
         }
         Some(Command::Snapshot { command }) => snapshot::run(&config, command).await,
+        Some(Command::Eval { scenarios, only, json }) => eval::eval(&config, &scenarios, &only, json).await,
         Some(Command::Config) => {
             print(&config.print())?;
             Ok(ExitCode::SUCCESS)

@@ -1,6 +1,6 @@
 //! `scan`: the analyzers alone.
 
-use std::process::ExitCode;
+use std::{io::IsTerminal, process::ExitCode};
 
 use clap::ValueEnum;
 use serde_json::{Value, json};
@@ -9,18 +9,28 @@ use super::{ask::cause_json, print};
 use crate::{
     analyzers,
     app::{Problem, connect},
+    chat::tree::{self, Ink},
     cluster::state::Scope,
     config::Config,
     event::Cause,
-    finding::{Finding, Severity},
+    finding::{self, Finding, Severity},
     redact::Redacted,
 };
+
+/// Says to scripts that something that should serve does not.
+const CRITICAL: u8 = 3;
 
 /// How findings are printed.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum Output {
+    /// Trees of causes, coloured on a terminal
     Text,
+    /// One JSON object
     Json,
+    /// For a report or a ticket
+    Markdown,
+    /// A picture of the causes
+    Svg,
 }
 
 /// Looks at one namespace, or at all of them, and prints what is wrong.
@@ -33,39 +43,33 @@ pub(super) async fn scan(
     let scope = Scope { namespaces: namespace.into_iter().collect() };
     let state = cluster.look(&scope).await.map_err(|e| Problem::Failed(e.to_string()))?;
     let findings = analyzers::analyze(&state);
-    match output {
-        Output::Json => {
-            let broken =
-                findings.iter().filter(|finding| finding.is_root() && finding.severity < Severity::Notice);
-            let causes: Vec<Value> = broken.map(|finding| cause_json(&Cause::from(finding))).collect();
-            print(&json!({ "causes": causes, "findings": findings, "unread": state.unread }).to_string())?;
-        }
-        Output::Text => print(&scan_text(&findings, &state.unread))?,
-    }
-    Ok(ExitCode::SUCCESS)
+    print(&match output {
+        Output::Text => tree::text(&findings, &state.unread, ink()),
+        Output::Json => as_json(&findings, &state.unread).to_string(),
+        Output::Markdown => tree::markdown(&findings, &state.unread),
+        Output::Svg => tree::svg(&findings),
+    })?;
+    let critical = findings.iter().any(|finding| finding.is_root() && finding.severity == Severity::Critical);
+    Ok(if critical { ExitCode::from(CRITICAL) } else { ExitCode::SUCCESS })
 }
 
-fn scan_text(findings: &[Finding], unread: &[Redacted]) -> String {
-    let mut lines = Vec::new();
-    for finding in findings {
-        let severity = match finding.severity {
-            Severity::Critical => "critical",
-            Severity::Warning => "warning",
-            Severity::Notice => "notice",
-        };
-        let because: Vec<&str> = finding.because_of.iter().map(|id| id.0.as_str()).collect();
-        let because =
-            if because.is_empty() { String::new() } else { format!(" (because of {})", because.join(", ")) };
-        lines.push(format!("{} {severity} {} {}{because}", finding.id, finding.code, finding.resource));
-        lines.push(format!("   {}", finding.summary));
-        if let Some(fix) = finding.fix.as_ref().filter(|fix| !fix.command.is_empty()) {
-            lines.push(format!("   fix: {}", fix.command));
-        }
-    }
-    if findings.is_empty() {
-        let limit = if unread.is_empty() { "" } else { " in what could be read" };
-        lines.push(format!("Nothing wrong was found{limit}."));
-    }
-    lines.extend(unread.iter().map(|what| format!("Not read: {what}")));
-    lines.join("\n")
+/// Colours where somebody looks and has not asked for none (`NO_COLOR`).
+fn ink() -> Ink {
+    Ink(std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()))
+}
+
+fn as_json(findings: &[Finding], unread: &[Redacted]) -> Value {
+    let broken = findings.iter().filter(|finding| finding.is_root() && finding.severity < Severity::Notice);
+    let causes: Vec<Value> = broken
+        .map(|finding| {
+            let mut cause = cause_json(&Cause::from(finding));
+            let effects: Vec<&str> =
+                finding::effects(finding, findings).into_iter().map(|effect| effect.id.0.as_str()).collect();
+            if let Some(members) = cause.as_object_mut() {
+                members.insert("effects".to_owned(), json!(effects));
+            }
+            cause
+        })
+        .collect();
+    json!({ "causes": causes, "findings": findings, "unread": unread })
 }

@@ -121,6 +121,8 @@ pub struct State {
     pub events: Vec<Event>,
     /// Nodes.
     pub nodes: Vec<Node>,
+    /// When each node last renewed its lease.
+    pub node_leases: BTreeMap<String, Timestamp>,
     /// Every namespace, whatever the scope.
     pub namespaces: Vec<Namespace>,
     /// PersistentVolumes.

@@ -149,6 +149,15 @@ pub struct Diagnosis {
     pub not_checked: Vec<Redacted>,
 }
 
+impl Diagnosis {
+    /// The causes, those asked about first.
+    pub fn ranked(&self) -> Vec<&Cause> {
+        let mut causes: Vec<&Cause> = self.causes.iter().collect();
+        causes.sort_by_key(|cause| cause.unasked);
+        causes
+    }
+}
+
 /// What one look at the cluster covered.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Look {
@@ -160,6 +169,12 @@ pub struct Look {
     /// The objects that the question is about, where it names any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub about: Vec<Resource>,
+    /// Names in the question that nothing in the cluster has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<Unknown>,
+    /// How these objects stand, one sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub standing: Vec<Redacted>,
     /// How many of each kind were read, e.g. `2 Pods`, `14 Events`.
     pub read: Vec<Redacted>,
     /// What could not be read, and why.
@@ -167,6 +182,16 @@ pub struct Look {
     pub unread: Vec<Redacted>,
     /// How long it took.
     pub took_ms: u64,
+}
+
+/// A name that nothing in the cluster has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unknown {
+    /// As it was written.
+    pub name: Redacted,
+    /// What may have been meant, nearest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub near: Vec<Resource>,
 }
 
 /// A fact, in the past tense. Never edited, never deleted one by one.

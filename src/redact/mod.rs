@@ -72,7 +72,7 @@ impl<'de> Deserialize<'de> for Redacted {
 }
 
 /// JSON in which every string is masked.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct RedactedJson(Value);
 

@@ -26,7 +26,11 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("config", &["agent", "chat", "cluster", "llm", "serve", "store", "telemetry", "worker"]),
     ("app", &["agent", "chat", "cluster", "config", "finding", "llm", "store", "tools", "worker"]),
     ("serve", &["app", "chat", "store", "worker"]),
-    ("cli", &["analyzers", "app", "chat", "cluster", "config", "event", "finding", "serve", "telemetry"]),
+    ("eval", &["analyzers", "app", "chat", "cluster", "config", "event", "finding"]),
+    (
+        "cli",
+        &["analyzers", "app", "chat", "cluster", "config", "eval", "event", "finding", "serve", "telemetry"],
+    ),
     ("main", &["cli"]),
 ];
 

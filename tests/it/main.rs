@@ -8,6 +8,7 @@ mod config;
 mod conversation;
 mod discord;
 mod discord_standin;
+mod eval;
 mod events;
 mod kubectl;
 mod layering;

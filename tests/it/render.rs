@@ -35,6 +35,7 @@ fn cause(name: &str, summary: &str, quote: &str) -> Cause {
             summary: Redacted::new("Do this."),
             command: Redacted::new("kubectl -n shop rollout undo deployment/web"),
             risk: None,
+            patches: vec![],
         }),
         rests_on: vec![],
         unasked: false,

@@ -18,7 +18,10 @@ use http::Request;
 use jiff::Timestamp;
 use k8s_openapi::{
     ClusterResourceScope, NamespaceResourceScope,
-    api::core::v1::{Event, Secret, Service},
+    api::{
+        coordination::v1::Lease,
+        core::v1::{Event, Secret, Service},
+    },
 };
 use kube::{Resource, ResourceExt};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -90,6 +93,7 @@ impl Cluster {
         work.push(Box::pin(look.pods_and_logs()));
         work.push(Box::pin(look.secrets()));
         work.push(Box::pin(look.custom_kinds()));
+        work.push(Box::pin(look.node_leases()));
         work.push(Box::pin(look.metrics_api()));
         work.push(Box::pin(look.service_names()));
         join_all(work).await;
@@ -299,6 +303,16 @@ impl<'a> Look<'a> {
         if let Some(items) = self.take(what, None, "apiextensions.k8s.io/v1", listed) {
             self.state().custom_kinds = items;
         }
+    }
+
+    async fn node_leases(&self) {
+        let path = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
+        let listed = self.reader.list::<Lease>(path, "application/json", |_| ()).await;
+        let items =
+            self.take("Leases of the nodes", None, "coordination.k8s.io/v1", listed).unwrap_or_default();
+        let renewed =
+            items.into_iter().filter_map(|lease| Some((lease.name_any(), lease.spec?.renew_time?.0)));
+        self.state().node_leases = renewed.collect();
     }
 
     async fn metrics_api(&self) {

@@ -2,6 +2,8 @@
 //! that every model gets, makes calls as they do and reports as they do. Deterministic: the same prompt, the same
 //! reply.
 
+mod answers;
+
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
@@ -11,7 +13,7 @@ use super::{
 };
 use crate::{
     event::{CallId, Look, ToolCall, Usage},
-    finding::{Finding, Resource, Severity},
+    finding::{self, Finding, Resource, Severity},
     llm::{Live, Message, Model, ModelError, Prompt, Reply},
     redact::{Redacted, RedactedJson},
 };
@@ -87,6 +89,10 @@ enum Intent {
     Evidence,
     /// What a container says.
     Log,
+    /// What was looked at.
+    Checked,
+    /// What is wrong beside it.
+    Else,
 }
 
 impl<'a> Turn<'a> {
@@ -118,6 +124,8 @@ impl<'a> Turn<'a> {
             Intent::Fix => (self.fixes(), Vec::new()),
             Intent::Progress => (self.progress(), Vec::new()),
             Intent::Evidence => (self.evidence(), Vec::new()),
+            Intent::Checked => (self.checked(), Vec::new()),
+            Intent::Else => (self.anything_else(), Vec::new()),
             Intent::Log if self.calls.is_empty() => match self.log_call() {
                 Some(call) => (String::new(), vec![call]),
                 None => ("I see no pod that this is about; name one.".to_owned(), Vec::new()),
@@ -128,17 +136,26 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// A first question wants a diagnosis; a later one may want a part of it.
+    /// A first question wants a diagnosis, or to see a log; a later one may want a part of the diagnosis.
     fn intent(&self) -> Intent {
+        let words: Vec<&str> = self.question.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+        let has = |any: &[&str]| any.iter().any(|word| words.contains(word));
+        let log = has(&["log", "logs", "logged"]);
+        if log && has(&["show", "print", "give", "tail", "see"]) && !has(&["why", "wrong"]) {
+            return Intent::Log;
+        }
         if self.earlier.is_none() {
             return Intent::Diagnosis;
         }
-        let words: Vec<&str> = self.question.split(|c: char| !c.is_ascii_alphanumeric()).collect();
-        let has = |any: &[&str]| any.iter().any(|word| words.contains(word));
-        if has(&["log", "logs", "logged"]) {
+        if has(&["check", "checked", "look", "looked", "covered"]) && has(&["what", "which", "did", "you"]) {
+            Intent::Checked
+        } else if has(&["else", "other", "others", "more", "besides"]) {
+            Intent::Else
+        } else if log {
             Intent::Log
         } else if has(&[
             "fixed", "still", "now", "again", "better", "gone", "works", "resolved", "done", "healthy",
+            "mended",
         ]) {
             Intent::Progress
         } else if self.relevant.asked.is_empty() {
@@ -152,13 +169,17 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// The faults that answer, without what is only worth knowing.
+    /// The faults that answer. What is only worth knowing answers where there is no fault, it is about the very object
+    /// that was asked about, and something can be done: a CronJob that is suspended.
     fn asked(&self) -> impl Iterator<Item = &'a Finding> {
-        self.relevant
-            .asked
-            .iter()
-            .copied()
-            .filter(|finding| finding.severity < Severity::Notice)
+        let asked = || self.relevant.asked.iter().copied();
+        let faults = asked().any(|finding| finding.severity < Severity::Notice);
+        let about = &self.look.about;
+        asked()
+            .filter(move |finding| {
+                let itself = about.contains(&finding.resource) && finding.fix.is_some();
+                if faults { finding.severity < Severity::Notice } else { itself }
+            })
             .take(MOST_ASKED)
     }
 
@@ -185,6 +206,7 @@ impl<'a> Turn<'a> {
             let place = self.look.about.first().map_or_else(|| "-A".to_owned(), where_is);
             push_new(&mut commands, format!("get pods {place}"));
             push_new(&mut commands, format!("events {place} --types=Warning"));
+            commands.extend(self.whole_log());
         }
         commands.into_iter().map(|command| ("kubectl", json!({ "command": command }))).collect()
     }
@@ -221,141 +243,24 @@ impl<'a> Turn<'a> {
 
     /// What follows from a fault, nearest first.
     fn effects(&self, cause: &Finding) -> Vec<&'a Redacted> {
-        let mut reached = vec![&cause.id];
-        let mut effects: Vec<&Redacted> = Vec::new();
-        while let Some(next) = self.findings.iter().find(|finding| {
-            !reached.contains(&&finding.id) && finding.because_of.iter().any(|id| reached.contains(&id))
-        }) {
-            reached.push(&next.id);
-            if !effects.contains(&&next.summary) {
-                effects.push(&next.summary);
+        let mut told: Vec<&Redacted> = Vec::new();
+        for effect in finding::effects(cause, self.findings) {
+            if !told.contains(&&effect.summary) {
+                told.push(&effect.summary);
             }
         }
-        effects.truncate(MOST_EFFECTS);
-        effects
+        told.truncate(MOST_EFFECTS);
+        told
     }
 
     fn summary(&self) -> String {
         let mut asked = self.asked();
         let Some(first) = asked.next() else { return self.nothing_wrong() };
+        let not_there = self.not_there();
         match asked.count() {
-            0 => first.summary.to_string(),
-            1 => format!("{} A second fault is independent of it.", first.summary),
-            more => format!("{} {more} more faults are independent of it.", first.summary),
-        }
-    }
-
-    fn nothing_wrong(&self) -> String {
-        let what = match self.look.about.as_slice() {
-            [] => "anything I looked at".to_owned(),
-            [one] => format!("`{}`", one.name),
-            [first, ..] => format!("`{}` and what belongs to it", first.name),
-        };
-        let mut text = format!("I found nothing wrong with {what}.");
-        text.push_str(&self.elsewhere());
-        for notice in
-            self.relevant.asked.iter().filter(|finding| finding.severity == Severity::Notice).take(3)
-        {
-            text.push_str(&format!(" {}", notice.summary));
-        }
-        for object in self.look.about.iter().filter(|object| object.namespace.is_some()).take(MOST_LOOKS) {
-            let shown = show(object);
-            let stands =
-                self.calls.iter().find(|(call, ok, _)| *ok && command_of(call) == Some(shown.as_str()));
-            if let Some((_, _, output)) = stands {
-                text.push_str(&format!("\n```\n{}\n```", output.trim_end()));
-            }
-        }
-        text
-    }
-
-    /// Objects that are in another namespace than the one that the question names.
-    fn elsewhere(&self) -> String {
-        let Some(named) = self.look.about.iter().find(|object| object.kind == "Namespace") else {
-            return String::new();
-        };
-        let objects = self.look.about.iter().filter(|object| object.kind != "Namespace");
-        let places: Vec<(&String, &String)> =
-            objects.filter_map(|object| Some((&object.name, object.namespace.as_ref()?))).collect();
-        match places.first() {
-            Some((name, namespace)) if places.iter().all(|(_, place)| **place != named.name) => {
-                format!(" `{name}` is not in the namespace `{}` but in `{namespace}`.", named.name)
-            }
-            _ => String::new(),
-        }
-    }
-
-    fn fixes(&self) -> String {
-        let fixes: Vec<String> = self
-            .asked()
-            .map(|finding| match &finding.fix {
-                Some(fix) => format!("**{}**: {}\n```\n{}\n```", finding.resource, fix.summary, fix.command),
-                None => {
-                    format!("**{}**: no single command mends this. {}", finding.resource, finding.summary)
-                }
-            })
-            .collect();
-        if fixes.is_empty() { self.nothing_wrong() } else { fixes.join("\n") }
-    }
-
-    fn evidence(&self) -> String {
-        let parts: Vec<String> = self
-            .asked()
-            .map(|finding| {
-                let quotes: Vec<String> =
-                    finding.evidence.iter().map(|e| format!("> {}: {}", e.source, e.text)).collect();
-                format!("**{}**: {}\n{}", finding.resource, finding.summary, quotes.join("\n"))
-            })
-            .collect();
-        if parts.is_empty() { self.nothing_wrong() } else { parts.join("\n") }
-    }
-
-    /// What has changed since the earlier look.
-    fn progress(&self) -> String {
-        let earlier = self.earlier.clone().unwrap_or_default();
-        let name = |finding: &Finding| format!("{} on {}", finding.code, finding.resource);
-        let now: Vec<&Finding> = self.findings.iter().filter(|finding| finding.is_root()).collect();
-        let still: Vec<&&Finding> = now.iter().filter(|f| earlier.contains(&name(f).as_str())).collect();
-        let new: Vec<&&Finding> = now
-            .iter()
-            .filter(|f| !earlier.contains(&name(f).as_str()) && f.severity < Severity::Notice)
-            .collect();
-        let gone: Vec<&&str> = earlier.iter().filter(|was| !now.iter().any(|f| name(f) == ***was)).collect();
-        let mut text = match (still.len(), gone.len()) {
-            (0, 0) => "Nothing was wrong before".to_owned(),
-            (0, _) => "What was wrong is gone".to_owned(),
-            (n, 0) => format!("Not yet: all {n} of the faults are still there"),
-            (n, gone) => format!("In part: {gone} gone, {n} still there"),
-        };
-        text.push_str(if new.is_empty() { "." } else { ", and something new is wrong." });
-        for finding in still.iter().chain(&new) {
-            text.push_str(&format!("\n- **{}**: {}", finding.resource, finding.summary));
-        }
-        text
-    }
-
-    fn log_call(&self) -> Option<Call> {
-        let named = |finding: &&&Finding| {
-            finding.seen_on.iter().chain([&finding.resource]).any(|r| self.question.contains(&r.name))
-                || finding.container.as_ref().is_some_and(|c| self.question.contains(c.as_str()))
-        };
-        let roots = || self.relevant.asked.iter().chain(&self.relevant.unasked);
-        let finding = roots().find(named).or_else(|| roots().find(|f| pod_of(f).is_some()));
-        let pod =
-            finding.and_then(|f| pod_of(f)).or_else(|| self.look.about.iter().find(|r| r.kind == "Pod"))?;
-        let container = finding.and_then(|f| f.container.as_deref());
-        Some(("kubectl", json!({ "command": log_command(pod, container) })))
-    }
-
-    fn log_answer(&self) -> String {
-        match self.calls.last() {
-            Some((_, true, output)) => {
-                let lines: Vec<&str> = output.lines().collect();
-                let tail = lines.get(lines.len().saturating_sub(12)..).unwrap_or_default();
-                format!("The end of that log:\n```\n{}\n```", tail.join("\n"))
-            }
-            Some((_, false, output)) => output.to_string(),
-            None => String::new(),
+            0 => format!("{not_there}{}", first.summary),
+            1 => format!("{not_there}{} A second fault is independent of it.", first.summary),
+            more => format!("{not_there}{} {more} more faults are independent of it.", first.summary),
         }
     }
 }

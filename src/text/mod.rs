@@ -1,5 +1,7 @@
 //! Words for a place that is narrower than they are. Knows nothing of markup. Pure.
 
+pub mod forms;
+
 /// `text` with every run of white space as one space, and none around it.
 pub fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
