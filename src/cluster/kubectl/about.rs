@@ -38,7 +38,7 @@ pub(super) async fn cluster_info(session: &Session<'_>) -> Draft {
     let services =
         Kind { version: "v1".into(), plural: "services".into(), namespaced: true, ..Kind::default() };
     let filter = Filter { labels: Some("kubernetes.io/cluster-service=true".into()), fields: None };
-    match lists::objects(&session.wire, &services, Some("kube-system"), &filter).await {
+    match lists::objects(&session.wire, &services, Some("kube-system"), &filter, lists::As::Objects).await {
         Ok(services) => services.iter().for_each(|service| draft.out.push_str(&service_line(service))),
         Err(failure) => draft.fail(&failure),
     }

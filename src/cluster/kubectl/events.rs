@@ -46,7 +46,7 @@ async fn found(session: &Session<'_>, events: &Events) -> Result<Vec<Value>, Fai
         ));
     }
     let namespace = events.place.namespace(session.default_namespace);
-    let mut found = lists::objects(&session.wire, &kind(), namespace, &filter).await?;
+    let mut found = lists::objects(&session.wire, &kind(), namespace, &filter, lists::As::Objects).await?;
     found.retain(|event| {
         let kind = event["type"].as_str().unwrap_or_default();
         events.types.is_empty() || events.types.iter().any(|wanted| wanted.eq_ignore_ascii_case(kind))

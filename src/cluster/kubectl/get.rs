@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
+    super::lean::drop_managed_fields,
     Session,
     command::{Form, Get, Plain, Subject, Where},
     output::Draft,
@@ -208,12 +209,6 @@ pub(super) fn whole(mut objects: Vec<Value>, single: bool) -> Value {
         return objects.remove(0);
     }
     json!({"apiVersion": "v1", "kind": "List", "items": objects, "metadata": {"resourceVersion": ""}})
-}
-
-fn drop_managed_fields(object: &mut Value) {
-    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.remove("managedFields");
-    }
 }
 
 /// `pod/web-1`, `deployment.apps/web`.

@@ -56,7 +56,7 @@ async fn pods(session: &Session<'_>, logs: &Logs, draft: &mut Draft) -> Result<V
         Source::Object { kind, name } => (kind.to_lowercase(), name),
         Source::Labels(labels) => {
             let filter = Filter { labels: Some(labels.clone()), fields: None };
-            let found = lists::objects(&session.wire, &pod, namespace, &filter).await?;
+            let found = lists::objects(&session.wire, &pod, namespace, &filter, lists::As::Objects).await?;
             if found.is_empty() {
                 let namespace = namespace.unwrap_or_default();
                 draft.warn(format!("No resources found in {namespace} namespace."));
@@ -71,7 +71,7 @@ async fn pods(session: &Session<'_>, logs: &Logs, draft: &mut Draft) -> Result<V
     let owner = one(session, kind, namespace, name).await?;
     let labels = pods::selector(&owner).ok_or_else(|| no_selector(kind, name))?;
     let filter = Filter { labels: Some(labels.clone()), fields: None };
-    let mut found = lists::objects(&session.wire, &pod, namespace, &filter).await?;
+    let mut found = lists::objects(&session.wire, &pod, namespace, &filter, lists::As::Objects).await?;
     found.sort_by(pods::by_logging);
     if logs.all_pods {
         return Ok(found);

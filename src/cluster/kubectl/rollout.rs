@@ -62,7 +62,9 @@ async fn owned(session: &Session<'_>, owner: &Value, plural: &str) -> Result<Vec
         ..Kind::default()
     };
     let filter = Filter { labels: pods::selector(owner), fields: None };
-    let mut found = lists::objects(&session.wire, &kind, Some(&pods::namespace(owner)), &filter).await?;
+    let mut found =
+        lists::objects(&session.wire, &kind, Some(&pods::namespace(owner)), &filter, lists::As::Objects)
+            .await?;
     found.retain(|object| pods::is_controlled_by(object, owner));
     Ok(found)
 }

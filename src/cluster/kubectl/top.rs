@@ -58,7 +58,7 @@ async fn table(session: &Session<'_>, top: &Top) -> Result<Option<String>, Failu
     let namespace = top.place.namespace(session.default_namespace);
     let found = match &top.name {
         Some(name) => vec![session.wire.get(&metrics.object_path(namespace, name), JSON).await?],
-        None => lists::objects(&session.wire, metrics, namespace, &top.filter).await?,
+        None => lists::objects(&session.wire, metrics, namespace, &top.filter, lists::As::Objects).await?,
     };
     let mut lines: Vec<Usage> = found.iter().flat_map(|object| usages(top, object)).collect();
     if lines.is_empty() {
@@ -97,7 +97,9 @@ fn usages(top: &Top, object: &Value) -> Vec<Usage> {
 /// How much each node has, by name: cores and bytes.
 async fn allocatable(session: &Session<'_>) -> Result<Vec<(String, f64, f64)>, Failure> {
     let nodes = Kind { version: "v1".into(), plural: "nodes".into(), ..Kind::default() };
-    let nodes = lists::objects(&session.wire, &nodes, None, &super::command::Filter::default()).await?;
+    let nodes =
+        lists::objects(&session.wire, &nodes, None, &super::command::Filter::default(), lists::As::Objects)
+            .await?;
     let amount = |node: &Value, key: &str| {
         node["status"]["allocatable"][key].as_str().and_then(quantity::parse).unwrap_or(0.0)
     };

@@ -88,14 +88,16 @@ async fn find(session: &Session<'_>, describe: &Describe, draft: &mut Draft) -> 
     let by_prefix = matches!(&describe.subject, Subject::Named { names, .. } if names.len() == 1);
     for (kind, name) in wanted {
         let Some(name) = name else {
-            let objects = lists::objects(&session.wire, &kind, namespace, &filter).await?;
+            let objects =
+                lists::objects(&session.wire, &kind, namespace, &filter, lists::As::Objects).await?;
             found.extend(objects.into_iter().map(|object| (kind.clone(), object)));
             continue;
         };
         match lists::object(&session.wire, &kind, namespace, &name).await {
             Ok(object) => found.push((kind, object)),
             Err(failure) if by_prefix && failure.is_not_found() => {
-                let mut objects = lists::objects(&session.wire, &kind, namespace, &filter).await?;
+                let mut objects =
+                    lists::objects(&session.wire, &kind, namespace, &filter, lists::As::Objects).await?;
                 objects.retain(|object| pods::name(object).starts_with(&name));
                 if objects.is_empty() {
                     return Err(failure);
@@ -194,7 +196,9 @@ async fn related(session: &Session<'_>, kind: &Kind, object: &Value, with_events
             let filter = Filter::default();
             let kind = kind_of("", "secrets");
             related.secrets =
-                lists::metadata(&session.wire, &kind, Some(&around.namespace), &filter).await.ok();
+                lists::objects(&session.wire, &kind, Some(&around.namespace), &filter, lists::As::Metadata)
+                    .await
+                    .ok();
         }
         ("", "Node") => around_node(&around, &name, &mut related).await,
         _ => {}
@@ -266,7 +270,14 @@ impl Around<'_> {
         let place =
             if self.namespace.is_empty() { Where::Everywhere } else { Where::In(self.namespace.clone()) };
         let filter = Filter { labels, fields };
-        lists::objects(&self.session.wire, &kind_of(group, plural), place.namespace(""), &filter).await
+        lists::objects(
+            &self.session.wire,
+            &kind_of(group, plural),
+            place.namespace(""),
+            &filter,
+            lists::As::Objects,
+        )
+        .await
     }
 
     /// The events about the object, oldest first.

@@ -92,14 +92,15 @@ async fn all_pages(wire: &Wire<'_>, path: &str, form: As) -> Result<Vec<Value>, 
     }
 }
 
-/// The objects of `kind`, each saying what it is.
+/// The objects of `kind`, or their metadata, each saying what it is.
 pub async fn objects(
     wire: &Wire<'_>,
     kind: &Kind,
     namespace: Option<&str>,
     filter: &Filter,
+    form: As,
 ) -> Result<Vec<Value>, Failure> {
-    let pages = pages(wire, kind, namespace, filter, As::Objects).await?;
+    let pages = pages(wire, kind, namespace, filter, form).await?;
     Ok(pages.into_iter().flat_map(items).collect())
 }
 
@@ -112,17 +113,6 @@ pub async fn object(
 ) -> Result<Value, Failure> {
     let answer = wire.get(&kind.object_path(namespace, name), JSON).await;
     answer.map_err(|failure| failure.of(&kind.group_resource(), Some(name)))
-}
-
-/// The metadata of the objects of `kind`.
-pub async fn metadata(
-    wire: &Wire<'_>,
-    kind: &Kind,
-    namespace: Option<&str>,
-    filter: &Filter,
-) -> Result<Vec<Value>, Failure> {
-    let pages = pages(wire, kind, namespace, filter, As::Metadata).await?;
-    Ok(pages.into_iter().flat_map(items).collect())
 }
 
 /// The items of a list. Lists of built-in kinds leave out of each item what all of them are.

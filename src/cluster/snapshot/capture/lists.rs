@@ -11,11 +11,15 @@ use super::{
     logs::{self, Run},
     mask,
 };
-use crate::cluster::read::{ReadError, Reader};
+use crate::cluster::{
+    lean::drop_managed_fields,
+    read::{ReadError, Reader},
+};
 
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
 /// The most that one page may hold, in bytes.
 const PAGE_BYTES: usize = 48 << 20;
+
 /// How often a list is begun again that changed too much while it was read.
 const ATTEMPTS: usize = 3;
 
@@ -136,7 +140,7 @@ impl List {
 
     fn finish(self, mut table: Table, with_secrets: bool, is_pods: bool) -> (usize, Vec<u8>, Vec<Run>) {
         for row in &mut table.rows {
-            mask::drop_managed_fields(row);
+            row.get_mut("object").into_iter().for_each(drop_managed_fields);
             if !with_secrets {
                 mask::mask(row);
             }

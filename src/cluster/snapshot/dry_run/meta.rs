@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::super::{api::Target, status::Refusal};
+use crate::cluster::lean::drop_managed_fields;
 
 /// What the API server keeps of an object, whatever a write says.
 const KEPT: &[&str] =
@@ -113,8 +114,8 @@ pub(super) fn begin(object: &mut Value, now: Timestamp) {
     let has_spec = object.get("spec").is_some();
     let digest = Sha256::digest(object.to_string());
     let uid = digest.first_chunk::<16>().map(|bytes| uuid::Builder::from_random_bytes(*bytes).into_uuid());
+    drop_managed_fields(object);
     if let Some(metadata) = members(object) {
-        metadata.remove("managedFields");
         metadata.remove("resourceVersion");
         metadata.insert("uid".into(), uid.unwrap_or_default().to_string().into());
         let seconds = now.as_second();
@@ -155,8 +156,8 @@ pub(super) fn keep(stored: &Value, object: &mut Value, target: &Target) -> Resul
             "the namespace of the provided object does not match the namespace sent on the request",
         ));
     }
+    drop_managed_fields(object);
     let Some(metadata) = members(object) else { return Ok(()) };
-    metadata.remove("managedFields");
     for key in KEPT.iter().chain(&["namespace"]) {
         match stored["metadata"].get(key) {
             Some(value) => _ = metadata.insert((*key).into(), value.clone()),
