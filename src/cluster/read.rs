@@ -27,6 +27,24 @@ const SECOND_TRY: Duration = Duration::from_millis(500);
 pub(super) const METADATA_ONLY: &str =
     "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
+/// How often a list may be begun again whose pages went out of date (410) while they were read.
+pub(super) struct Restarts(u8);
+
+impl Default for Restarts {
+    fn default() -> Self {
+        Self(2)
+    }
+}
+
+impl Restarts {
+    /// Takes one, if there is one left.
+    pub(super) fn another(&mut self) -> bool {
+        let left = self.0.checked_sub(1);
+        self.0 = left.unwrap_or_default();
+        left.is_some()
+    }
+}
+
 /// Why something could not be read.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub(super) enum ReadError {
@@ -136,7 +154,7 @@ impl Reader<'_> {
     ) -> Result<Listed<T>, ReadError> {
         let mut listed = Listed { items: Vec::new(), missing: Vec::new() };
         let mut size = self.page_objects.max(1);
-        let mut next = None::<String>;
+        let (mut next, mut restarts) = (None::<String>, Restarts::default());
         loop {
             let page = match self.page(path, accept, size, next.as_deref()).await {
                 // Large objects: smaller pages.
@@ -144,7 +162,12 @@ impl Reader<'_> {
                     size = size.div_ceil(8);
                     continue;
                 }
-                // The list is older than what the server remembers, and what was read of it is no smaller for it.
+                // The list is older than what the server remembers.
+                Err(ReadError::Refused { code: 410, .. }) if next.is_some() && restarts.another() => {
+                    (listed.items, listed.missing, next) = (Vec::new(), Vec::new(), None);
+                    continue;
+                }
+                // And what was read of it is no smaller for it.
                 Err(ReadError::Refused { code: 410, .. }) if next.is_some() => {
                     listed.missing.push("the list changed while it was read".into());
                     return Ok(listed);

@@ -334,3 +334,52 @@ async fn a_log_with_endless_lines_still_ends_with_its_newest() {
     assert_eq!(unread(&state), Vec::<&str>::new());
     assert!(state.logs.iter().all(|log| log.text.as_str() == "2026-11-23T03:00:00Z newest\n" && log.cut));
 }
+
+#[tokio::test]
+async fn a_list_that_changes_while_it_is_read_is_begun_again() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    static EXPIRED: AtomicBool = AtomicBool::new(false);
+    let is_later_page = |path: &str| path.contains("continue=");
+    let server = Server::with(|path| match path {
+        path if path.contains("/clusterroles?") && path.contains("continue=") => {
+            if EXPIRED.swap(true, Ordering::SeqCst) {
+                Answer::Usual
+            } else {
+                refuse(StatusCode::GONE, "too old")
+            }
+        }
+        path if path.contains("/events?") && path.contains("continue=") => {
+            refuse(StatusCode::GONE, "too old")
+        }
+        _ => Answer::Usual,
+    })
+    .await;
+    let config = Config { page_objects: 7, ..Config::default() };
+    let state = look(&server.connect(config).await, &[]).await;
+    let whole = look(&crate::support::cluster::practice(), &[]).await;
+    assert_eq!(state.cluster_roles, whole.cluster_roles, "each once");
+    // One that never stands still is told as far as it was read, and not asked for for ever.
+    assert_eq!(unread(&state), ["Events: the list changed while it was read"]);
+    assert_eq!(state.events.len(), 7);
+    let asked = server.asked();
+    let later = asked.iter().filter(|path| path.contains("/events?") && is_later_page(path)).count();
+    assert_eq!(later, 3);
+}
+
+#[tokio::test]
+async fn a_refusal_without_a_word_is_said_all_the_same() {
+    let server = Server::with(|path| match path {
+        path if path.starts_with("/api/v1/secrets") => Answer::Other(StatusCode::FORBIDDEN.into_response()),
+        _ => Answer::Usual,
+    })
+    .await;
+    let cluster = server.connect(Config::default()).await;
+    assert_eq!(
+        unread(&look(&cluster, &[]).await),
+        ["Secrets could not be read: not allowed (it answered 403 Forbidden)"]
+    );
+    let command = kubertnetes::cluster::kubectl::parse("get secrets -A").unwrap();
+    let output = cluster.kubectl(&command).await;
+    assert_eq!((output.code, output.stdout.as_str()), (1, ""));
+    assert!(output.stderr.contains("orbidden"), "{}", output.stderr);
+}

@@ -3,14 +3,14 @@
 use serde_json::Value;
 
 use super::{JSON, Wire, encode, failure::Failure, kinds::Kind};
-use crate::cluster::{kubectl::command::Filter, read::METADATA_ONLY};
+use crate::cluster::{
+    kubectl::command::Filter,
+    read::{METADATA_ONLY, Restarts},
+};
 
 /// Asks for the server's own table.
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,\
                      application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
-
-/// How often a list is begun again whose pages went out of date while they were read.
-const RESTARTS: usize = 2;
 
 /// What is asked of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,10 +61,10 @@ pub async fn pages(
         }
     }
     let path = format!("{}?{query}limit={}", kind.path(namespace), wire.limits.page);
-    let mut restarts = 0;
+    let mut restarts = Restarts::default();
     loop {
         match all_pages(wire, &path, form).await {
-            Err(failure) if failure.is_expired() && restarts < RESTARTS => restarts += 1,
+            Err(failure) if failure.is_expired() && restarts.another() => {}
             Err(failure) => {
                 return Err(failure.of(&kind.group_resource(), None).of_list(
                     &kind.list_name(),

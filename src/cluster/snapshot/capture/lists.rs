@@ -13,15 +13,12 @@ use super::{
 };
 use crate::cluster::{
     lean::drop_managed_fields,
-    read::{ReadError, Reader},
+    read::{ReadError, Reader, Restarts},
 };
 
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
 /// The most that one page may hold, in bytes.
 const PAGE_BYTES: usize = 48 << 20;
-
-/// How often a list is begun again that changed too much while it was read.
-const ATTEMPTS: usize = 3;
 
 /// One kind that can be listed.
 pub(super) struct List {
@@ -155,7 +152,7 @@ impl List {
 
     async fn table(&self, reader: &Reader<'_>, namespace: Option<&str>) -> Result<Table, ReadError> {
         let mut size = reader.page_objects.max(1);
-        let (mut table, mut next, mut attempts) = (Table::default(), String::new(), 1);
+        let (mut table, mut next, mut restarts) = (Table::default(), String::new(), Restarts::default());
         loop {
             let page = match page(reader, &self.url(namespace), size, &next).await {
                 Err(ReadError::TooLarge(_)) if size > 1 => {
@@ -163,9 +160,8 @@ impl List {
                     continue;
                 }
                 // The list changed while it was read, and the server does not remember how it was.
-                Err(ReadError::Refused { code: 410, .. }) if attempts < ATTEMPTS => {
+                Err(ReadError::Refused { code: 410, .. }) if restarts.another() => {
                     (table, next) = (Table::default(), String::new());
-                    attempts += 1;
                     continue;
                 }
                 page => page?,
