@@ -54,6 +54,7 @@ const PURE: &[&str] = &[
     "cluster/snapshot/access",
     "cluster/snapshot/capture/mask",
     "cluster/snapshot/dry_run",
+    "cluster/snapshot/protobuf",
     "cluster/snapshot/watch",
 ];
 

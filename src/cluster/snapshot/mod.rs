@@ -15,6 +15,7 @@ mod logs;
 mod objects;
 mod open;
 mod parameters;
+mod protobuf;
 mod recorded;
 mod selector;
 mod status;

@@ -102,6 +102,11 @@ impl Refusal {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message)
     }
 
+    /// 415 for a body of a known media type that can't be read; says what to send instead.
+    pub(super) fn unreadable_format(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message)
+    }
+
     /// 410 for a token that leads nowhere.
     pub(super) fn expired() -> Self {
         let message = "The provided continue parameter is too old to display a consistent list result. You can start a \

@@ -34,10 +34,14 @@ impl Served {
 
     /// Runs kubectl and returns whether it succeeded, and what it printed.
     async fn kubectl(&self, line: &str) -> (bool, String) {
+        self.run(&line.split_whitespace().collect::<Vec<_>>()).await
+    }
+
+    async fn run(&self, words: &[&str]) -> (bool, String) {
         let output = Command::new("kubectl")
             .arg("--kubeconfig")
             .arg(self.home.path().join("config"))
-            .args(line.split_whitespace())
+            .args(words)
             .env("HOME", self.home.path())
             .env("KUBECACHEDIR", self.home.path())
             .env_remove("KUBECONFIG")
@@ -210,4 +214,103 @@ async fn kubectl_tries_writes() {
         assert!(succeeded == ok && said.contains(&expected), "kubectl {line}: {said}");
     }
     assert_eq!(served.prints("get deploy,pods,cm -n default -o json").await, before);
+}
+
+/// What `kubectl create` makes by itself, sent as protobuf: a path of the answer, and what it finds.
+const CREATED: &[(&str, &str, &str)] = &[
+    (
+        "deployment new --image=nginx --replicas=0 --port=80 -- sleep 1",
+        "{.spec.replicas} {..ports[0].containerPort} {..command}",
+        r#"0 80 ["sleep","1"]"#,
+    ),
+    ("configmap new --from-literal=a=b --from-literal=c=", "{.data}", r#"{"a":"b","c":""}"#),
+    ("configmap new --from-file=x=FILE", "{.binaryData}", r#"{"x":"AJ+Slg=="}"#),
+    ("secret generic new --from-literal=a=b", "{.type} {.data}", r#"{"a":"Yg=="}"#),
+    (
+        "secret docker-registry new --docker-username=u --docker-password=p",
+        "{.type}",
+        "kubernetes.io/dockerconfigjson",
+    ),
+    ("namespace new", "{.kind} {.metadata.name}", "Namespace new"),
+    ("serviceaccount new", "{.kind} {.metadata.namespace}", "ServiceAccount default"),
+    (
+        "service clusterip new --tcp=80:8080",
+        "{.spec.type} {.spec.ports[0].port} {.spec.ports[0].targetPort}",
+        "ClusterIP 80 8080",
+    ),
+    ("service nodeport new --tcp=80 --node-port=30080", "{.spec.ports[0].nodePort}", "30080"),
+    ("service loadbalancer new --tcp=80", "{.spec.type}", "LoadBalancer"),
+    ("service externalname new --external-name=example.com", "{.spec.externalName}", "example.com"),
+    (
+        "job new --image=busybox -- date",
+        "{.spec.template.spec.restartPolicy} {..command}",
+        r#"Never ["date"]"#,
+    ),
+    (
+        "cronjob new --image=busybox --schedule=@hourly -- date",
+        "{.spec.schedule} {..containers[0].image}",
+        "@hourly busybox",
+    ),
+    (
+        "role new --verb=get,list --resource=pods,deployments.apps",
+        "{.rules}",
+        r#"[{"apiGroups":[""],"resources":["pods"],"verbs":["get","list"]},{"apiGroups":["apps"],"resources":["deployments"],"verbs":["get","list"]}]"#,
+    ),
+    (
+        "rolebinding new --role=x --serviceaccount=default:default",
+        "{.roleRef} {.subjects}",
+        r#"{"apiGroup":"rbac.authorization.k8s.io","kind":"Role","name":"x"} [{"kind":"ServiceAccount","name":"default","namespace":"default"}]"#,
+    ),
+    (
+        "clusterrole new --verb=get --non-resource-url=/metrics",
+        "{.rules[0].nonResourceURLs}",
+        r#"["/metrics"]"#,
+    ),
+    (
+        "clusterrole new --aggregation-rule=a=b",
+        "{.aggregationRule.clusterRoleSelectors[0].matchLabels}",
+        r#"{"a":"b"}"#,
+    ),
+    ("clusterrolebinding new --clusterrole=x --user=ada --group=dev", "{.subjects[*].name}", "ada dev"),
+    ("quota new --hard=cpu=1,pods=2", "{.spec.hard}", r#"{"cpu":"1","pods":"2"}"#),
+    (
+        "pdb new --selector=a=b --min-available=50%",
+        "{.spec.minAvailable} {.spec.selector.matchLabels}",
+        r#"50% {"a":"b"}"#,
+    ),
+    ("pdb new --selector=a=b --max-unavailable=0", "{.spec.maxUnavailable}", "0"),
+    ("priorityclass new --value=0 --preemption-policy=Never", "{.value} {.preemptionPolicy}", "0 Never"),
+    (
+        "ingress new --rule=a.example.com/x*=web:80,tls=t",
+        "{.spec.rules[0].http.paths[0]} {.spec.tls}",
+        r#"{"backend":{"service":{"name":"web","port":{"number":80}}},"path":"/x","pathType":"Prefix"} [{"hosts":["a.example.com"],"secretName":"t"}]"#,
+    ),
+];
+
+#[tokio::test]
+async fn kubectl_tries_to_create_whatever_it_can_create_without_a_manifest() {
+    let Some(served) = Served::practice().await else { return };
+    let before = served.prints("get deploy,cm,secret,svc,job -n default -o json").await;
+    std::fs::write(served.home.path().join("file.bin"), [0, 159, 146, 150]).unwrap();
+    let file = served.home.path().join("file.bin").display().to_string();
+    for (line, path, expected) in CREATED {
+        let line = line.replace("FILE", &file);
+        // What comes after the dashes is the container's command.
+        let (line, command) = line.split_once(" -- ").unwrap_or((&line, ""));
+        let form = format!("jsonpath={path}");
+        let mut words: Vec<&str> = ["create"].into_iter().chain(line.split(' ')).collect();
+        words.extend(["--dry-run=server", "-o", &form, "--"]);
+        words.extend(command.split_whitespace());
+        let (ok, said) = served.run(&words).await;
+        assert!(ok, "kubectl create {line}: {said}");
+        assert_eq!(said.trim(), *expected, "kubectl create {line}");
+    }
+    for line in [
+        "autoscale deploy faulty-app --max=3 --dry-run=server -o name",
+        "create job new --from=cronjob/none --dry-run=server -o name",
+    ] {
+        let (ok, said) = served.kubectl(line).await;
+        assert_eq!(ok, line.starts_with("autoscale"), "kubectl {line}: {said}");
+    }
+    assert_eq!(served.prints("get deploy,cm,secret,svc,job -n default -o json").await, before);
 }

@@ -1,6 +1,5 @@
 //! Who asks, and what they may do by the recorded roles and bindings. Pure.
 
-mod protobuf;
 pub(super) mod reviews;
 mod rules;
 

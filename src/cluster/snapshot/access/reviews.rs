@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use super::{
     super::{
         api::Target,
+        protobuf,
         status::{Refusal, respond},
     },
-    Ask, Decision, Rbac, User, protobuf,
+    Ask, Decision, Rbac, User,
 };
 
 /// Answers a review; `None` where the kind is none.
@@ -35,8 +36,13 @@ pub(in super::super) fn review(
         },
         _ => return None,
     };
-    let read = || protobuf::read(body).or_else(|| serde_json::from_slice(body).ok().filter(Value::is_object));
-    Some(read().ok_or_else(|| Refusal::unknown_format("application/json")).and_then(|mut review| {
+    let read = if protobuf::is_protobuf(body) {
+        protobuf::read(body).map_err(Refusal::unreadable_format)
+    } else {
+        let review = serde_json::from_slice(body).ok().filter(Value::is_object);
+        review.ok_or_else(|| Refusal::unknown_format("application/json"))
+    };
+    Some(read.and_then(|mut review| {
         let status = answer(rbac, user, &review["spec"], target)?;
         review["status"] = status;
         Ok(respond(StatusCode::CREATED, "application/json", review.to_string()))

@@ -3,9 +3,9 @@
 use http::{HeaderMap, header};
 use serde_json::Value;
 
-use super::super::status::Refusal;
+use super::super::{protobuf, status::Refusal};
 
-const OBJECTS: &str = "application/json,application/yaml";
+const OBJECTS: &str = "application/json,application/yaml,application/vnd.kubernetes.protobuf";
 const PATCHES: &str = "application/json-patch+json,application/merge-patch+json,application/apply-patch+yaml";
 
 /// How a patch changes an object.
@@ -31,6 +31,7 @@ pub(super) fn object(headers: &HeaderMap, body: &[u8]) -> Result<Value, Refusal>
     match media_type(headers) {
         "application/json" | "" => json(body),
         "application/yaml" => yaml(body),
+        "application/vnd.kubernetes.protobuf" => protobuf::read(body).map_err(Refusal::unreadable_format),
         _ => return Err(Refusal::unknown_format(OBJECTS)),
     }
     .and_then(|value| match value {
