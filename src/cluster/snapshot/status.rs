@@ -4,6 +4,34 @@ use bytes::Bytes;
 use http::{Response, StatusCode, header};
 use serde_json::{Value, json};
 
+/// What is wrong with one field of an object.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Cause {
+    pub(super) field: String,
+    message: String,
+}
+
+impl Cause {
+    /// `message` begins with what kind of fault it is: `Required value`, `Forbidden: …`, `Invalid value: …`.
+    pub(super) fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+
+    fn reason(&self) -> &'static str {
+        match self.message.split(':').next().unwrap_or_default() {
+            "Required value" => "FieldValueRequired",
+            "Forbidden" => "FieldValueForbidden",
+            _ => "FieldValueInvalid",
+        }
+    }
+}
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.field, self.message)
+    }
+}
+
 /// Why a request is not answered with what it asks for. Sent as a `Status` object.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Refusal {
@@ -75,6 +103,18 @@ impl Refusal {
     /// 422.
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Invalid", message)
+    }
+
+    /// 422 for an object with faults.
+    pub(super) fn invalid_object(group: &str, kind: &str, name: &str, causes: &[Cause]) -> Self {
+        let said = causes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let said = if causes.len() == 1 { said } else { format!("[{said}]") };
+        let refusal = Self::invalid(format!("{} {name:?} is invalid: {said}", qualified(group, kind)));
+        let mut details = details(group, kind, name);
+        let cause =
+            |cause: &Cause| json!({"reason": cause.reason(), "message": cause.message, "field": cause.field});
+        details["causes"] = causes.iter().map(cause).collect();
+        Self { details: Some(details), ..refusal }
     }
 
     /// 404 for what could not be read when this was recorded.

@@ -195,6 +195,69 @@ async fn objects_that_the_server_would_refuse_are_refused() {
     }
 }
 
+#[tokio::test]
+async fn protobuf_is_read_as_far_as_it_is_known() {
+    const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+    let cluster = practice();
+    let namespace = "k8s\0\n\u{f}\n\u{2}v1\u{12}\u{9}Namespace\u{12}\u{8}\n\u{6}\n\u{4}shop";
+    let (code, _, made) = write(&cluster, "POST", "/api/v1/namespaces?dryRun=All", PROTOBUF, namespace).await;
+    assert_eq!((code, &made["kind"], &made["metadata"]["name"]), (201, &json!("Namespace"), &json!("shop")));
+    let node = "k8s\0\n\n\n\u{2}v1\u{12}\u{4}Node\u{12}\0";
+    for (body, says) in [
+        (node, "a recorded cluster can't read v1/Node as protobuf: send it as JSON or YAML"),
+        ("k8s\0\n", "the body of the request is no object in Kubernetes' protobuf"),
+    ] {
+        let (code, _, answer) = write(&cluster, "POST", "/api/v1/nodes?dryRun=All", PROTOBUF, body).await;
+        assert!(code == 415 && answer["message"].as_str().unwrap().starts_with(says), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_missing_or_cannot_be_changed_is_said_as_the_server_says_it() {
+    let cluster = practice();
+    let selector = "Deployment.apps \"faulty-app\" is invalid: spec.selector: Invalid value: \
+                    {\"matchLabels\":{\"app\":\"other\"}}: field is immutable";
+    let pod = "/api/v1/namespaces/default/pods/faulty-app-c57794dc-v7wxw?dryRun=All";
+    let service = "/api/v1/namespaces/default/services/faulty-app-service?dryRun=All";
+    let other = json!({"spec": {"selector": {"matchLabels": {"app": "other"}}, "template": {"metadata": {"labels": {"app": "other"}}}}});
+    let web = format!("{WEB}?dryRun=All");
+    let env = json!({"spec": {"containers": [{"name": "web", "env": [{"name": "A", "value": "b"}]}]}});
+    for (path, body, expected) in [
+        (web.as_str(), other, selector),
+        (
+            &web,
+            json!({"spec": {"template": {"spec": {"containers": [{"name": "new"}]}}}}),
+            "Deployment.apps \"faulty-app\" is invalid: spec.template.spec.containers[0].image: Required value",
+        ),
+        (
+            pod,
+            env,
+            "Pod \"faulty-app-c57794dc-v7wxw\" is invalid: spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`",
+        ),
+        (
+            service,
+            json!({"spec": {"clusterIP": "10.43.0.99"}}),
+            "spec.clusterIPs[0]: Invalid value: [\"10.43.0.99\"]: may not change once set",
+        ),
+    ] {
+        refused(&cluster, "PATCH", path, STRATEGIC, &body, (422, expected)).await;
+    }
+    let image = json!({"spec": {"containers": [{"name": "web", "image": "new:1"}]}});
+    tried(&cluster, "PATCH", pod.trim_end_matches("?dryRun=All"), STRATEGIC, &image).await;
+    let deployments = "/apis/apps/v1/namespaces/default/deployments?dryRun=All";
+    let empty = "Deployment.apps \"x\" is invalid: [spec.selector: Required value, \
+                 spec.template.spec.containers: Required value]";
+    let body = json!({"metadata": {"name": "x"}});
+    refused(&cluster, "POST", deployments, JSON, &body, (422, empty)).await;
+    let (_, _, answer) = write(&cluster, "POST", deployments, JSON, &body.to_string()).await;
+    assert_eq!(
+        answer["details"],
+        json!({"name": "x", "group": "apps", "kind": "Deployment", "causes": [
+            {"reason": "FieldValueRequired", "message": "Required value", "field": "spec.selector"},
+            {"reason": "FieldValueRequired", "message": "Required value", "field": "spec.template.spec.containers"}]})
+    );
+}
+
 /// The practice cluster with the published schemas of Kubernetes laid over it.
 #[tokio::test]
 async fn recorded_schemas_are_what_writes_are_checked_by() {
@@ -227,10 +290,22 @@ async fn recorded_schemas_are_what_writes_are_checked_by() {
         let (seen, _, answer) = write(&cluster, "PATCH", &path, STRATEGIC, &patch.to_string()).await;
         assert!(seen == code && answer["message"].as_str().unwrap().contains(says), "{patch}: {answer}");
     }
+    // Of lists that are merged, the schemas know what each item must have.
+    let mount = json!({"spec": {"template": {"spec": {"containers": [{"name": "web", "volumeDevices": [{"devicePath": "/x"}]}]}}}});
+    let missing = "spec.template.spec.containers[0].volumeDevices[0].name: Required value";
+    refused(&cluster, "PATCH", &path, STRATEGIC, &mount, (422, missing)).await;
+    let binding = json!({"metadata": {"name": "x"}, "subjects": []});
+    let bindings = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings?dryRun=All";
+    refused(&cluster, "POST", bindings, JSON, &binding, (422, "roleRef.name: Required value")).await;
     // What was recorded is never refused.
-    for (path, kind) in
-        [("/api/v1/pods", "v1"), ("/apis/apps/v1/deployments", "apps/v1"), ("/api/v1/services", "v1")]
-    {
+    for (path, kind) in [
+        ("/api/v1/pods", "v1"),
+        ("/apis/apps/v1/deployments", "apps/v1"),
+        ("/api/v1/services", "v1"),
+        ("/api/v1/configmaps", "v1"),
+        ("/apis/rbac.authorization.k8s.io/v1/rolebindings", "rbac.authorization.k8s.io/v1"),
+        ("/apis/apps/v1/replicasets", "apps/v1"),
+    ] {
         for item in get(&cluster, path, "*/*").await["items"].as_array().unwrap() {
             let (base, plural) = path.rsplit_once('/').unwrap();
             let (namespace, name) = (&item["metadata"]["namespace"], &item["metadata"]["name"]);

@@ -2,8 +2,11 @@
 //! them, and nothing is stored. Admission, defaults and rules between fields are not played.
 
 mod body;
+mod check;
 mod guide;
+mod immutable;
 mod meta;
+mod required;
 mod scale;
 mod schema;
 mod strategic;
@@ -16,7 +19,7 @@ use http::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 
 pub(super) use self::schema::Schemas;
-use self::{body::PatchKind, guide::Guide, schema::Wrong};
+use self::{body::PatchKind, guide::Guide};
 use super::{
     Snapshot,
     api::{Query, Target, warn},
@@ -100,6 +103,7 @@ impl Attempt<'_> {
         self.name_kind(&mut object)?;
         let warnings = self.check(&mut object, None)?;
         let name = meta::name_new(&mut object, self.kind(), &self.target.group)?;
+        self.check_new(&name, &object)?;
         if let Some(namespace) = &self.target.namespace {
             meta::place(&mut object, namespace)?;
             self.has_namespace(namespace)?;
@@ -162,6 +166,9 @@ impl Attempt<'_> {
         let warnings = self.check(&mut object, Some((stored, patch)))?;
         let is_status = self.target.part.as_deref() == Some("status");
         meta::keep(stored, &mut object, self.target)?;
+        if !is_status {
+            self.check_change(stored, &object, patch.is_none())?;
+        }
         if is_status {
             let status = object.get("status").cloned();
             object = stored.clone();
@@ -239,56 +246,6 @@ impl Attempt<'_> {
             None if self.custom => Guide::Unknown,
             None => Guide::WellKnown(""),
         }
-    }
-
-    /// Checks an object's fields and their types; gives what is only to be warned of. What was wrong with the stored
-    /// object already is not held against a change of it. Fields that are not known are dropped.
-    fn check(
-        &self,
-        object: &mut Value,
-        before: Option<(&Value, Option<&Value>)>,
-    ) -> Result<Vec<String>, Refusal> {
-        let Some(mut wrong) = self.wrong_with(object)? else { return Ok(Vec::new()) };
-        let handled =
-            format!("{0} in version {1:?} cannot be handled as a {0}", self.kind(), self.target.version);
-        if let Some(mistyped) = wrong.mistyped {
-            return Err(Refusal::bad_request(format!("{handled}: {mistyped}")));
-        }
-        if let (false, Some((stored, _))) = (wrong.unknown.is_empty(), before) {
-            let old = self.wrong_with(stored)?.map(|wrong| wrong.unknown).unwrap_or_default();
-            wrong.unknown.retain(|path| !old.contains(path));
-        }
-        wrong.unknown.iter().for_each(|path| meta::remove_at(object, path));
-        let unknown: Vec<String> =
-            wrong.unknown.iter().map(|path| format!("unknown field {path:?}")).collect();
-        match self.query.get("fieldValidation").unwrap_or("Warn") {
-            "Ignore" => Ok(Vec::new()),
-            "Warn" | "" => Ok(unknown),
-            "Strict" if unknown.is_empty() => Ok(unknown),
-            "Strict" => {
-                let what = format!("strict decoding error: {}", unknown.join(", "));
-                Err(match before.and_then(|(_, patch)| patch) {
-                    Some(patch) => Refusal::invalid(format!(
-                        " \"\" is invalid: patch: Invalid value: {:?}: {what}",
-                        patch.to_string()
-                    )),
-                    None => Refusal::bad_request(format!("{handled}: {what}")),
-                })
-            }
-            other => Err(Refusal::invalid(format!(
-                "fieldValidation: Unsupported value: {other:?}: supported values: \"Ignore\", \"Strict\", \"Warn\""
-            ))),
-        }
-    }
-
-    fn wrong_with(&self, object: &Value) -> Result<Option<Wrong>, Refusal> {
-        let Target { group, version, .. } = self.target;
-        let schemas = self.schemas()?;
-        let node = schemas.as_ref().and_then(|schemas| schemas.of_kind(group, version, self.kind()));
-        Ok(match node {
-            Some(node) => Some(node.check(object)),
-            None => typed::check(group, version, self.kind(), object),
-        })
     }
 
     fn done(&self, code: StatusCode, object: &Value, warnings: &[String]) -> Response<Bytes> {

@@ -68,6 +68,26 @@ impl<'a> Node<'a> {
         if beside.is_null() { &self.resolved().0[key] } else { beside }
     }
 
+    /// The fields that it demands.
+    pub(super) fn required(self) -> impl Iterator<Item = &'a str> {
+        self.resolved().0["required"].as_array().into_iter().flatten().filter_map(Value::as_str)
+    }
+
+    /// The type, e.g. `string`; empty where the schema does not say.
+    pub(super) fn type_of(self) -> &'a str {
+        self.resolved().0["type"].as_str().unwrap_or_default()
+    }
+
+    /// The name of the type, e.g. `PodSpec`, where it has one.
+    pub(super) fn type_name(self) -> Option<&'a str> {
+        self.resolved().1.map(short)
+    }
+
+    /// Whether an empty object is what there is where nothing is given.
+    pub(super) fn is_empty_by_default(self) -> bool {
+        self.says("default").as_object().is_some_and(Map::is_empty)
+    }
+
     /// The schema of a field.
     pub(super) fn field(self, name: &str) -> Option<Self> {
         let (schema, _) = self.resolved();
