@@ -1,6 +1,10 @@
 //! `kubertnetes snapshot …` as a process of its own.
 
-use std::{path::Path, time::Duration};
+use std::{future::pending, path::Path, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body, extract::Request};
+use kubertnetes::cluster::snapshot::Snapshot;
+use serde_json::json;
 
 use crate::support::binary::Home;
 
@@ -69,4 +73,52 @@ async fn a_capture_is_made_and_can_be_used_for_everything() {
     let again = home.run(&["--demo", "snapshot", "capture", "k.tar.gz"]).await;
     assert_eq!((again.code, again.stdout.as_str()), (Some(2), ""));
     assert!(again.stderr.contains("it is there already"), "{}", again.stderr);
+}
+
+/// The practice cluster, whose events never come.
+async fn never_done() -> (String, tokio::task::JoinHandle<()>) {
+    let snapshot = Arc::new(Snapshot::practice().unwrap());
+    let app = Router::new().fallback(move |request: Request| {
+        let snapshot = snapshot.clone();
+        async move {
+            if request.uri().path().ends_with("/events") {
+                return pending().await;
+            }
+            snapshot.respond(&request.map(|_| bytes::Bytes::new())).map(Body::from)
+        }
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    (url, tokio::spawn(async move { axum::serve(listener, app).await.unwrap() }))
+}
+
+#[tokio::test]
+async fn a_capture_that_is_interrupted_leaves_no_half_file() {
+    let (url, server) = never_done().await;
+    for out in ["k.tar.gz", "k"] {
+        let home = Home::new();
+        let config = json!({"current-context": "c", "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+            "clusters": [{"name": "c", "cluster": {"server": url}}], "users": [{"name": "u", "user": {}}]});
+        home.file("config", &config.to_string());
+        let left = || {
+            let names = std::fs::read_dir(home.path()).unwrap().map(|file| file.unwrap().file_name());
+            let names = names.map(|name| name.to_string_lossy().into_owned());
+            names.filter(|name| name.contains(out)).collect::<Vec<_>>()
+        };
+        let capturing = home.start(&["--kubeconfig", "config", "snapshot", "capture", out]);
+        for _ in 0..600 {
+            if capturing.log().contains("kinds") && !left().is_empty() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let [unfinished] = left().try_into().unwrap();
+        assert!(unfinished.starts_with('.') && unfinished.ends_with(".unfinished"), "{unfinished}");
+        let log = home.path().join("stderr.log");
+        let ended = capturing.interrupt().await;
+        assert_eq!(ended.code(), Some(1), "{ended:?}");
+        assert!(std::fs::read_to_string(log).unwrap().contains("stopped; nothing was kept"));
+        assert_eq!(left(), Vec::<String>::new());
+    }
+    server.abort();
 }

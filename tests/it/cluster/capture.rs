@@ -8,14 +8,15 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use http::Request;
+use axum::{body::Body, response::IntoResponse};
+use http::{Request, StatusCode};
 use kubertnetes::cluster::{
     Cluster, Config,
     snapshot::{CaptureError, CaptureOptions, Captured, Listening, Progress, Snapshot, User},
 };
 use serde_json::{Value, json};
 
-use super::{TABLE, ask, get, names, recorded::resources, refusal};
+use super::{DISCOVERY, TABLE, ask, get, names, recorded::resources, refusal};
 use crate::support::cluster::{practice, scenario, scenario_folders};
 
 /// Whatever begins like this was planted and must not come out of a capture.
@@ -384,4 +385,71 @@ async fn schemas_are_captured_where_they_are_asked_for() {
     assert_eq!(get(&served, "/openapi/v3", "*/*").await, index);
     assert_eq!(get(&served, "/openapi/v3/apis/apps/v1", "*/*").await, json!({"components": {}}));
     assert_eq!(refusal(&served, "GET", "/openapi/v3/api/v1", "*/*").await.0, 404);
+}
+
+/// Serves the practice cluster as servers did before discovery came in one document; one that is down, with some path,
+/// serves nothing there. Gives the kubeconfig.
+async fn old_server(down: &'static str) -> (String, tokio::task::JoinHandle<()>) {
+    let snapshot = Arc::new(Snapshot::practice().unwrap());
+    let app = axum::Router::new().fallback(move |mut request: axum::extract::Request| {
+        let snapshot = snapshot.clone();
+        async move {
+            let path = request.uri().path().to_owned();
+            if path == down {
+                return StatusCode::SERVICE_UNAVAILABLE.into_response();
+            }
+            if path == "/api" || path == "/apis" {
+                request.headers_mut().insert("accept", "application/json".parse().unwrap());
+            }
+            let request = request.map(|_| bytes::Bytes::new());
+            snapshot.respond(&request).map(Body::from)
+        }
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let task = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    let config = json!({"current-context": "c", "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": url}}], "users": [{"name": "u", "user": {}}]});
+    (config.to_string(), task)
+}
+
+#[tokio::test]
+async fn a_server_that_tells_of_its_api_piece_by_piece_is_captured_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = practice();
+    for (name, down) in [("whole", ""), ("part", "/apis/autoscaling/v1")] {
+        let (kubeconfig, server) = old_server(down).await;
+        let path = folder.path().join("config");
+        fs::write(&path, kubeconfig).unwrap();
+        let cluster =
+            Cluster::connect(&Config { kubeconfig: Some(path), ..Config::default() }).await.unwrap();
+        let options = CaptureOptions { with_secrets: true, ..CaptureOptions::default() };
+        let captured = capture(&cluster, &folder.path().join(name), &options).await.unwrap();
+        let served = open(&folder.path().join(name));
+        if down.is_empty() {
+            assert_eq!(captured.unread, []);
+            for path in ["/api", "/apis"] {
+                assert_eq!(
+                    get(&served, path, DISCOVERY).await,
+                    get(&source, path, DISCOVERY).await,
+                    "{path}"
+                );
+            }
+        } else {
+            assert_eq!(captured.unread.len(), 1, "{:?}", captured.unread);
+            assert!(captured.unread[0].starts_with("apis/autoscaling/v1: "), "{:?}", captured.unread);
+            let list = "/apis/autoscaling/v1/horizontalpodautoscalers";
+            assert_eq!(refusal(&served, "GET", list, "*/*").await.0, 404);
+        }
+        for path in
+            ["/api/v1/pods", "/apis/autoscaling/v2/horizontalpodautoscalers", "/apis/apps/v1/deployments"]
+        {
+            assert_eq!(
+                names(&get(&served, path, "*/*").await),
+                names(&get(&source, path, "*/*").await),
+                "{path}"
+            );
+        }
+        server.abort();
+    }
 }

@@ -128,9 +128,18 @@ impl Bot {
     }
 
     /// Asks it to end, and gives how it did.
-    pub async fn terminate(mut self) -> ExitStatus {
+    pub async fn terminate(self) -> ExitStatus {
+        self.signal("TERM").await
+    }
+
+    /// As ctrl-c does it.
+    pub async fn interrupt(self) -> ExitStatus {
+        self.signal("INT").await
+    }
+
+    async fn signal(mut self, name: &str) -> ExitStatus {
         let pid = self.child.id().expect("it has ended by itself");
-        let sent = Command::new("sh").args(["-c", &format!("kill -TERM {pid}")]).status().await.unwrap();
+        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status().await.unwrap();
         assert!(sent.success());
         self.ended().await
     }

@@ -1,6 +1,7 @@
 //! Captures a cluster into a snapshot: everything that can be listed, and the logs of its containers, read page by
 //! page and masked before it is written.
 
+mod discovery;
 mod lists;
 mod logs;
 mod mask;
@@ -19,7 +20,7 @@ use serde::Serialize;
 use serde_json::{Value, json, value::RawValue};
 use tokio::time::Instant;
 
-use self::{lists::List, logs::Run, package::Package};
+use self::{discovery::Documents, lists::List, logs::Run, package::Package};
 use super::{discovery::Discovery, files::FILE_LIMIT, open::FORMAT};
 use crate::{
     cluster::{
@@ -31,9 +32,6 @@ use crate::{
 
 /// How long a capture may take in all.
 const LONGEST: Duration = Duration::from_secs(6 * 3600);
-/// What asks for all discovery in one document.
-const DISCOVERY: &str =
-    "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
 /// The most that one answer other than a list may hold, in bytes.
 const DOCUMENT_BYTES: usize = 32 << 20;
 
@@ -216,21 +214,10 @@ impl Capture<'_> {
     }
 
     async fn discovery(&mut self) -> Result<Discovery, CaptureError> {
-        let mut documents = Vec::new();
-        for name in ["api", "apis"] {
-            let content =
-                document(self.reader, &format!("/{name}"), DISCOVERY).await.map_err(|e| unreadable(&e))?;
-            let kind = serde_json::from_slice::<Value>(&content).unwrap_or_default();
-            if kind["kind"] != "APIGroupDiscoveryList" {
-                return Err(unreadable(
-                    &"it does not tell all of its API at once, as servers do since Kubernetes 1.27",
-                ));
-            }
-            self.package.add(&format!("discovery/{name}.json"), &content)?;
-            documents.push(content);
-        }
-        let apis = documents.pop().unwrap_or_default();
-        let core = documents.pop().unwrap_or_default();
+        let Documents { core, apis, unread } = Documents::read(self.reader, self.parallel).await?;
+        self.unread.extend(unread);
+        self.package.add("discovery/api.json", &core)?;
+        self.package.add("discovery/apis.json", &apis)?;
         Discovery::parse(core, apis).map_err(|refusal| unreadable(&refusal.message()))
     }
 
