@@ -16,7 +16,7 @@ use crate::{
     finding::{Finding, Resource},
     llm::ToolSpec,
     redact::Redacted,
-    tools::{Answer, Lent, Toolbox},
+    tools::{Answer, Kept, Lent, Toolbox},
 };
 
 /// Looks at a cluster.
@@ -25,8 +25,8 @@ pub trait Eyes: Send + Sync {
     /// Looks at what the question is about and runs the analyzers. The error is the sentence for the person.
     async fn scan(&self, question: &Question) -> Result<(Look, Vec<Finding>), Redacted>;
 
-    /// Carries out a call.
-    async fn call(&self, call: &ToolCall) -> Answer;
+    /// Carries out a call for a conversation that keeps these outputs.
+    async fn call(&self, call: &ToolCall, kept: &Arc<dyn Kept>) -> Answer;
 
     /// What the model may call.
     fn specs(&self) -> Vec<ToolSpec>;
@@ -34,21 +34,21 @@ pub trait Eyes: Send + Sync {
 
 /// Eyes on a cluster.
 pub struct ClusterEyes {
-    lent: Lent,
+    cluster: Arc<Cluster>,
     toolbox: Toolbox,
 }
 
 impl ClusterEyes {
     /// Eyes on `cluster` with the tools of `toolbox`.
     pub fn new(cluster: Arc<Cluster>, toolbox: Toolbox) -> Self {
-        Self { lent: Lent { cluster }, toolbox }
+        Self { cluster, toolbox }
     }
 }
 
 #[async_trait]
 impl Eyes for ClusterEyes {
     async fn scan(&self, question: &Question) -> Result<(Look, Vec<Finding>), Redacted> {
-        let cluster = &self.lent.cluster;
+        let cluster = &self.cluster;
         let began = Instant::now();
         let names = cluster.names().await;
         let aim = aim(question, &names);
@@ -73,8 +73,9 @@ impl Eyes for ClusterEyes {
         Ok((look, findings))
     }
 
-    async fn call(&self, call: &ToolCall) -> Answer {
-        self.toolbox.call(call, &self.lent).await
+    async fn call(&self, call: &ToolCall, kept: &Arc<dyn Kept>) -> Answer {
+        let lent = Lent { cluster: self.cluster.clone(), kept: kept.clone() };
+        self.toolbox.call(call, &lent).await
     }
 
     fn specs(&self) -> Vec<ToolSpec> {

@@ -3,6 +3,7 @@
 
 pub mod dossier;
 pub mod eyes;
+mod outputs;
 pub mod prompt;
 pub mod relevance;
 pub mod report;
@@ -22,16 +23,13 @@ use crate::{
     llm::{Live, Model, ModelError, Reply},
     redact::Redacted,
     store::{Lease, Store},
-    text::{
-        forms::{Form, forms, standing_out},
-        shorten,
-    },
     tools,
     worker::{Outcome, Work},
 };
 
 use self::{
     eyes::Eyes,
+    outputs::Outputs,
     scope::Question,
     step::{Step, is_stop, next_step},
 };
@@ -156,11 +154,13 @@ impl Agent {
                 Err(why) => tools::Answer::refused(why),
             }
         } else {
-            self.eyes.call(call).await
+            self.eyes.call(call, &self.outputs(conversation)).await
         };
-        let (output, artifact) = match cut(&answer.output, self.config.output_bytes) {
-            None => (answer.output, None),
-            Some(cut) => (cut, Some(self.store.keep(conversation, &answer.output).await?)),
+        let (output, artifact) = if answer.output.len() > self.config.output_bytes {
+            let id = self.store.keep(conversation, &answer.output).await?;
+            (outputs::cut(&answer.output, self.config.output_bytes, &id), Some(id))
+        } else {
+            (answer.output, None)
         };
         Ok(Event::ToolReturned {
             call: call.id.clone(),
@@ -169,6 +169,14 @@ impl Agent {
             gist: answer.gist,
             artifact,
             took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+        })
+    }
+
+    fn outputs(&self, conversation: &ConversationId) -> Arc<dyn tools::Kept> {
+        Arc::new(Outputs {
+            store: self.store.clone(),
+            conversation: conversation.clone(),
+            most_shown: self.config.output_bytes,
         })
     }
 
@@ -233,76 +241,10 @@ fn with_ids_of_their_own(mut calls: Vec<ToolCall>, log: &[Entry], read_to: i64) 
     calls
 }
 
-/// Forms of lines that are told of what is left out, and how much of a line.
-const MOST_FORMS: usize = 8;
-const MOST_OF_LINE: usize = 300;
-
-/// A line that stands out, how often its like comes, and the first lines of what belongs to it.
-fn told(form: &Form<'_>) -> String {
-    let times = if form.times > 1 { format!("({} times) ", form.times) } else { String::new() };
-    let trace: Vec<String> = form.trace.iter().take(6).map(|line| shorten(line, MOST_OF_LINE)).collect();
-    let below = if trace.is_empty() { String::new() } else { format!("\n{}", trace.join("\n")) };
-    format!("{times}{}{below}", shorten(form.last, MOST_OF_LINE))
-}
-
-/// The first and last lines of an output that is longer than `most` bytes, with what is left out said between them.
-fn cut(output: &Redacted, most: usize) -> Option<Redacted> {
-    if output.len() <= most {
-        return None;
-    }
-    let lines: Vec<&str> = output.lines().collect();
-    let (mut head, mut tail, mut room) = (0, lines.len(), most);
-    // The end of a log says more than its beginning: two lines of it for each one of that.
-    while head < tail {
-        let from_head = head * 2 < lines.len() - tail;
-        let length = lines.get(if from_head { head } else { tail - 1 }).map_or(0, |line| line.len() + 1);
-        if length > room {
-            break;
-        }
-        room -= length;
-        if from_head { head += 1 } else { tail -= 1 }
-    }
-    let middle = lines.get(head..tail).unwrap_or_default();
-    let found = forms(middle.iter().copied());
-    let out = standing_out(&found, MOST_FORMS);
-    let told: Vec<String> = out.iter().map(|form| told(form)).collect();
-    let told =
-        if told.is_empty() { String::new() } else { format!("; among them:\n{}\n…", told.join("\n")) };
-    let first = lines.get(..head).unwrap_or_default().join("\n");
-    let last = lines.get(tail..).unwrap_or_default().join("\n");
-    let left_out = format!(
-        "… {} of {} lines ({} bytes in all) left out here; ask for less, e.g. with --tail, -l or --field-selector{told} …",
-        tail - head,
-        lines.len(),
-        output.len()
-    );
-    // Lines that are longer than the room: their beginning is better than nothing.
-    let begun: String =
-        if first.is_empty() && last.is_empty() { output.chars().take(most / 4).collect() } else { first };
-    Some(Redacted::new(format!("{begun}\n{left_out}\n{last}")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{event::CallId, redact::RedactedJson};
-
-    #[test]
-    fn what_is_cut_says_so_and_keeps_both_ends() {
-        let lines: Vec<String> = (0..1000).map(|n| format!("line {n}")).collect();
-        let output = Redacted::new(lines.join("\n"));
-        assert_eq!(cut(&output, output.len()), None);
-        let cut = cut(&output, 300).unwrap();
-        assert!(cut.len() < 500, "{}", cut.len());
-        assert!(cut.starts_with("line 0\n") && cut.ends_with("line 999"), "{cut}");
-        assert!(cut.contains("of 1000 lines"), "{cut}");
-    }
-
-    #[test]
-    fn one_endless_line_is_cut_too() {
-        let cut = cut(&Redacted::new("ab ".repeat(10_000)), 300).unwrap();
-        assert!(cut.len() < 300 && cut.starts_with("ab ab") && cut.contains("left out"), "{cut}");
-    }
 
     #[test]
     fn an_id_names_one_call_of_the_log() {

@@ -45,6 +45,17 @@ impl Redacted {
     }
 }
 
+/// Masks as [`Redacted::new`], without a copy where there is nothing to mask.
+impl From<String> for Redacted {
+    fn from(text: String) -> Self {
+        let masked = match mask(&text) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(masked) => Some(masked),
+        };
+        Self(masked.unwrap_or(text))
+    }
+}
+
 impl Deref for Redacted {
     type Target = str;
 

@@ -468,3 +468,13 @@ fn pieces_come_early_where_nothing_tells() {
     assert_eq!(rest.as_str(), "");
     assert_eq!(whole.as_str(), "The pod cannot start: its password=[redacted] is wrong\nNext line\nand ");
 }
+
+#[test]
+fn a_text_with_nothing_to_mask_is_not_copied() {
+    let text = String::from("a line of a log\n");
+    let at = text.as_ptr();
+    assert_eq!(Redacted::from(text).as_ptr(), at);
+    let masked = Redacted::from(String::from("password=hunter2hunter2"));
+    assert_eq!(masked, Redacted::new("password=hunter2hunter2"));
+    assert!(!masked.contains("hunter2"));
+}

@@ -29,6 +29,6 @@ impl Store {
             .bind(&conversation.0)
             .fetch_optional(&self.reader)
             .await?;
-        Ok(row.map(|row| Redacted::new(row.get::<String, _>(0))))
+        Ok(row.map(|row| Redacted::from(row.get::<String, _>(0))))
     }
 }

@@ -8,7 +8,7 @@ use crate::{cluster::kubectl, redact::Redacted};
 
 /// Reads the cluster with one kubectl command line. Read verbs only: get, describe, logs, events, top, explain,
 /// rollout status|history, auth can-i, api-resources, version. No shell: no pipes, redirections or substitutions;
-/// narrow with -n, -l, --field-selector, -o jsonpath, --tail.
+/// narrow with -n, -l, --field-selector, -o jsonpath, --tail. What is cut can be searched with read_output.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {

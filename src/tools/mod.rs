@@ -2,6 +2,7 @@
 
 pub mod diagnose;
 pub mod kubectl;
+pub mod read_output;
 pub mod report;
 
 use std::{collections::BTreeMap, future::Future, sync::Arc};
@@ -18,6 +19,18 @@ use crate::{cluster::Cluster, event::ToolCall, llm::ToolSpec, redact::Redacted};
 pub struct Lent {
     /// The cluster that the conversation is about.
     pub cluster: Arc<Cluster>,
+    /// The outputs that the conversation keeps.
+    pub kept: Arc<dyn Kept>,
+}
+
+/// The whole outputs of which a conversation shows a part.
+#[async_trait]
+pub trait Kept: Send + Sync {
+    /// The output of that id, if this conversation has it. The error is a sentence.
+    async fn output(&self, id: &str) -> Result<Option<Redacted>, String>;
+
+    /// How many bytes of an output are shown at once.
+    fn most_shown(&self) -> usize;
 }
 
 /// What came of a call.
@@ -89,9 +102,9 @@ pub(crate) fn spec<Args: JsonSchema>(name: &'static str) -> ToolSpec {
 pub struct Toolbox(BTreeMap<&'static str, Box<dyn AnyTool>>);
 
 impl Toolbox {
-    /// Every tool that looks at a cluster.
+    /// Every tool that looks at a cluster, or at what another one found.
     pub fn standard() -> Self {
-        Self::default().with(kubectl::Kubectl).with(diagnose::Diagnose)
+        Self::default().with(kubectl::Kubectl).with(diagnose::Diagnose).with(read_output::ReadOutput)
     }
 
     /// One more tool.

@@ -253,6 +253,40 @@ async fn a_long_output_is_cut_in_the_prompt_and_kept_whole() {
     }
 }
 
+/// And what was cut can be searched by whoever was shown a part of it, and by nobody else.
+#[tokio::test]
+async fn an_output_that_was_cut_is_searched_by_its_own_conversation() {
+    let clock = Clock::standing(1_000_000);
+    for fresh in fresh(&clock).await {
+        let world = World::new(&fresh.store, &clock, "origin");
+        let line = "a line of a log\n";
+        world.eyes_see(&format!("{}the needle is here\n{}", line.repeat(3_000), line.repeat(3_000)));
+        *world.model.searches.lock().unwrap() = Some(("NEEDLE".into(), None));
+        let conversation = world.ana_says("1", QUESTION).await;
+        world.settle(&conversation).await;
+        let answer = world.platform.posts().last().cloned().unwrap();
+        assert!(
+            answer.contains("1 of 6001 lines match") && answer.contains("3001: the needle is here"),
+            "{answer}"
+        );
+        let log = world.store.log(&conversation, 0).await.unwrap();
+        let artifacts = log.iter().filter_map(|entry| match &entry.event {
+            Event::ToolReturned { artifact, .. } => artifact.clone(),
+            _ => None,
+        });
+        let artifacts: Vec<_> = artifacts.collect();
+        let [artifact] = artifacts.as_slice() else { panic!("{artifacts:?}") };
+
+        let other = World::new(&fresh.store, &clock, "other");
+        *other.model.searches.lock().unwrap() = Some(("NEEDLE".into(), Some(artifact.0.clone())));
+        let conversation = other.ana_says("1", QUESTION).await;
+        other.settle(&conversation).await;
+        let answer = other.platform.posts().last().cloned().unwrap();
+        let refusal = format!("This conversation keeps no output `{}`", artifact.0);
+        assert!(answer.contains(&refusal) && !answer.contains("needle"), "{answer}");
+    }
+}
+
 /// A turn that gets nowhere does not go on for ever: the person is told.
 #[tokio::test]
 async fn a_turn_that_fails_again_and_again_says_so() {

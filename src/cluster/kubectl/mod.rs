@@ -26,8 +26,9 @@ mod wire;
 
 use jiff::Timestamp;
 use kube::Client;
+use serde_json::Value;
 
-use self::{command::Verb, wire::Wire};
+use self::{command::Verb, print::jsonpath::Template, wire::Wire};
 use super::Cluster;
 
 pub(super) use self::wire::KnownKinds;
@@ -38,6 +39,16 @@ pub use self::{
     parse::{Refusal, parse},
     wire::Limits,
 };
+
+/// What a JSONPath template makes of the object that a text begins with, as `-o jsonpath=…` prints it. The error says
+/// what is wrong with the template or the text.
+pub fn jsonpath(template: &str, text: &str) -> Result<String, String> {
+    let read =
+        Template::parse(template).map_err(|error| format!("error parsing jsonpath {template}, {error}"))?;
+    let object = serde_json::Deserializer::from_str(text).into_iter::<Value>().next();
+    let object = object.ok_or("it is empty")?.map_err(|error| format!("it is not JSON: {error}"))?;
+    read.render(&object)
+}
 
 /// Runs commands against one cluster. Clones share what they know of its kinds.
 #[derive(Clone)]

@@ -21,7 +21,7 @@ use kubertnetes::{
     llm::{Live, Message, Model, ModelError, Prompt, Reply, ToolSpec},
     redact::{Redacted, RedactedJson},
     store::{Incoming, Queues, Received, Spot, Store},
-    tools::Answer,
+    tools::{Answer, Kept, Lent, Toolbox, read_output},
     worker::{Binding, Worker},
 };
 use serde_json::json;
@@ -188,8 +188,12 @@ impl Eyes for SameEyes {
         Ok((Look { cluster: Redacted::new("test"), ..Look::default() }, vec![finding]))
     }
 
-    async fn call(&self, call: &ToolCall) -> Answer {
+    async fn call(&self, call: &ToolCall, kept: &Arc<dyn Kept>) -> Answer {
         tokio::task::yield_now().await;
+        if call.tool == read_output::NAME {
+            let lent = Lent { cluster: Arc::new(super::cluster::practice()), kept: kept.clone() };
+            return Toolbox::standard().call(call, &lent).await;
+        }
         if call.tool == "look" {
             let output = Redacted::new(format!("output of {} {}", call.id, self.besides.lock().unwrap()));
             Answer { ok: true, output, gist: Redacted::new("looked") }
@@ -209,6 +213,9 @@ impl Eyes for SameEyes {
 pub struct Scripted {
     /// Whether it is overloaded.
     pub unavailable: std::sync::atomic::AtomicBool,
+    /// What it looks for in the output that it gets, and says in place of a report: a pattern, and the id to look
+    /// by where it is not the one that stands in the output.
+    pub searches: Mutex<Option<(String, Option<String>)>>,
     pub prompts: Mutex<Vec<Prompt>>,
 }
 
@@ -231,12 +238,27 @@ impl Model for Scripted {
             tool: tool.into(),
             args: RedactedJson::new(args),
         };
+        let searches = self.searches.lock().unwrap().clone();
+        let latest = prompt.messages.iter().rev().find_map(|message| match message {
+            Message::Tool { output, .. } => Some(output.to_string()),
+            _ => None,
+        });
         let reported = prompt
             .messages
             .iter()
             .any(|m| matches!(m, Message::Tool { output, .. } if &**output == "Posted."));
         let replies = prompt.messages.iter().filter(|m| matches!(m, Message::Model { .. })).count();
+        if let (Some((pattern, id)), Some(latest)) = (searches, latest) {
+            let named = || regex::Regex::new("`read_output`, id `([^`]+)`").unwrap().captures(&latest);
+            let id = id.unwrap_or_else(|| named().map_or(String::new(), |found| found[1].to_owned()));
+            let (text, calls) = match replies {
+                1 => ("", vec![call("c1", "read_output", json!({"id": id, "grep": pattern}))]),
+                _ => (latest.as_str(), vec![]),
+            };
+            return Ok(Reply { text: Redacted::new(text), calls, usage: Usage::default() });
+        }
         let (text, calls) = match replies {
+            _ if self.searches.lock().unwrap().is_some() => ("", vec![call("c0", "look", json!({}))]),
             _ if reported => ("As I said above.", vec![]),
             0 => ("looking", vec![call("c1", "look", json!({})), call("c2", "nonsense", json!({}))]),
             1 => ("", vec![call("c3", "look", json!({}))]),

@@ -108,7 +108,8 @@ fn outside_quotes(char: char, next: Option<char>, starts_word: bool) -> Result<(
     let sentence = match char {
         '|' if next == Some('|') => no_second_command("||"),
         '|' => "Pipes are not possible: there is no shell; narrow the answer with --selector, --field-selector, \
-                -o jsonpath=… or, for logs, --tail and --since."
+                -o jsonpath=… or, for logs, --tail and --since; a long output that was cut can be searched with the \
+                `grep` option of read_output."
             .into(),
         '&' if next == Some('&') => no_second_command("&&"),
         '&' => "Background commands (`&`) are not possible: there is no shell; quote the character if it is part \
@@ -189,6 +190,7 @@ mod tests {
     fn what_a_shell_would_do_is_refused() {
         for (line, hint) in [
             ("get pods | grep x", "--selector"),
+            ("logs web | grep x", "`grep` option of read_output"),
             ("get pods|wc", "--field-selector"),
             ("get pods; get svc", "One command"),
             ("get pods && get svc", "One command"),
