@@ -55,11 +55,16 @@ impl Eyes for ClusterEyes {
         let scope = Scope { namespaces: aim.namespaces.clone() };
         let state = cluster.look(&scope).await.map_err(|e| Redacted::new(e.to_string()))?;
         let findings = analyzers::analyze(&state);
-        let about = if aim.about.is_empty() && asks_for_what_is_served(&question.texts) {
-            served_and_faulty(&state, &findings)
-        } else {
-            aim.about
-        };
+        let mut about = aim.about;
+        about.extend(
+            ingresses_of_hosts(&state, &question.texts)
+                .into_iter()
+                .filter(|found| !about.contains(found))
+                .collect::<Vec<_>>(),
+        );
+        if about.is_empty() && asks_for_what_is_served(&question.texts) {
+            about = served_and_faulty(&state, &findings);
+        }
         let look = Look {
             cluster: Redacted::new(cluster.name()),
             namespaces: aim.namespaces,
@@ -81,6 +86,39 @@ impl Eyes for ClusterEyes {
     fn specs(&self) -> Vec<ToolSpec> {
         self.toolbox.specs()
     }
+}
+
+/// The Ingresses of the host names that the question has.
+fn ingresses_of_hosts(state: &State, texts: &[Redacted]) -> Vec<Resource> {
+    let said: Vec<String> = texts
+        .iter()
+        .flat_map(|text| {
+            text.split(|letter: char| !(letter.is_ascii_alphanumeric() || "-.".contains(letter)))
+                .map(str::to_lowercase)
+                .collect::<Vec<_>>()
+        })
+        .map(|word| word.trim_matches(['.', '-']).to_owned())
+        .filter(|word| word.contains('.'))
+        .collect();
+    let serves = |ingress: &&k8s_openapi::api::networking::v1::Ingress| {
+        let spec = ingress.spec.as_ref();
+        let rules = spec.and_then(|spec| spec.rules.as_deref()).unwrap_or_default();
+        let tls = spec.and_then(|spec| spec.tls.as_deref()).unwrap_or_default();
+        let hosts = rules
+            .iter()
+            .filter_map(|rule| rule.host.as_ref())
+            .chain(tls.iter().flat_map(|entry| entry.hosts.iter().flatten()));
+        hosts.into_iter().any(|host| said.contains(host))
+    };
+    let found = state.ingresses.iter().filter(serves);
+    let named = found.filter_map(|ingress| {
+        Some(Resource::namespaced(
+            "Ingress",
+            ingress.metadata.namespace.as_deref()?,
+            ingress.metadata.name.as_deref()?,
+        ))
+    });
+    named.collect()
 }
 
 /// The pods behind Services that a fault is seen on: what somebody means who names nothing and asks for a page.

@@ -12,7 +12,7 @@ use crate::finding::{Confidence, Resource, Severity};
 
 use super::{
     change::Change,
-    draft::Draft,
+    draft::{Draft, Rank},
     index::{Index, event_count, event_time, is_live, is_ready, message, name, namespace, reason, spec_path},
     lookalike::nearest,
     patterns::{first_group, pattern},
@@ -55,6 +55,12 @@ fn still_short(index: &Index<'_>, event: &Event) -> Option<Resource> {
             set.status
                 .as_ref()
                 .is_some_and(|status| status.desired_number_scheduled > status.current_number_scheduled)
+        }
+        "CronJob" => {
+            let cron = index.state.cron_jobs.iter().find(|cron| same(&cron.metadata))?;
+            let last =
+                cron.status.as_ref().and_then(|status| status.last_schedule_time.as_ref()).map(|at| at.0);
+            event_time(event) > last
         }
         "Job" => {
             let job = index.state.jobs.iter().find(|job| same(&job.metadata))?;
@@ -126,12 +132,13 @@ fn quota(index: &Index<'_>, owner: &Resource, said: &str) -> Option<Draft> {
     let resource = Resource::namespaced("ResourceQuota", space, quota);
     let wanted = index.workload(owner).map_or(0, |workload| workload.desired);
     let has = index.pods_of(owner).iter().filter(|pod| is_live(pod)).count();
-    let sentence = format!(
-        "ResourceQuota `{quota}` is used up ({} of {}), so `{}` gets `{has}` of `{wanted}` pods.",
-        clean(used),
-        clean(limited),
-        owner.name
-    );
+    let gets = if owner.kind == "CronJob" {
+        "no new Job can be made".to_owned()
+    } else {
+        format!("`{}` gets `{has}` of `{wanted}` pods", owner.name)
+    };
+    let sentence =
+        format!("ResourceQuota `{quota}` is used up ({} of {}), so {gets}.", clean(used), clean(limited));
     let (what, limit) = limited.trim_end_matches(',').split_once('=').unwrap_or((limited, ""));
     let more = match (what, limit.parse::<i32>()) {
         ("pods", Ok(limit)) => (limit + wanted - i32::try_from(has).unwrap_or(0)).to_string(),
@@ -243,12 +250,30 @@ fn service_account(index: &Index<'_>, owner: &Resource, said: &str) -> Option<Dr
     let called = first_group(&MISSING, said)?;
     let space = owner.namespace.as_deref().unwrap_or_default();
     let resource = Resource::namespaced("ServiceAccount", space, called);
+    let names = index.state.service_accounts.iter().filter(|account| namespace(&account.metadata) == space);
+    if let Some(near) = nearest(called, names.map(|account| name(&account.metadata))) {
+        let sentence = format!(
+            "`{}` is to run under the ServiceAccount `{called}`, which does not exist; `{near}` does.",
+            owner.name
+        );
+        // The controller tries again after minutes only; a change of the template has it try at once.
+        let change = Change::pod_spec(owner, "replace", "serviceAccountName", Some(json!(near)));
+        return Some(
+            Draft::cause("service_account_missing", severity(index, owner), owner, sentence)
+                .evidence(format!("{owner} {}.serviceAccountName", spec_path(owner)), called)
+                .fix(format!("Run it under `{near}`."), change),
+        );
+    }
     let sentence =
         format!("ServiceAccount `{called}`, under which `{}` is to run, does not exist.", owner.name);
     Some(
         Draft::cause("service_account_missing", severity(index, owner), &resource, sentence)
             .evidence(format!("{owner} {}.serviceAccountName", spec_path(owner)), called)
-            .fix("Create the ServiceAccount.", format!("kubectl -n {space} create serviceaccount {called}")),
+            .fix(
+                "Create the ServiceAccount; a restart spares the controller's waiting time.",
+                Change::from(format!("kubectl -n {space} create serviceaccount {called}"))
+                    .then(Change::restart(index, std::slice::from_ref(owner)).command.into()),
+            ),
     )
 }
 
@@ -323,7 +348,12 @@ fn webhook(index: &Index<'_>, owner: &Resource, said: &str) -> Option<Draft> {
         "The webhook `{hook}` has to admit every pod and cannot be called: {what}, so no pod of `{}` can be created.",
         owner.name
     );
-    let draft = Draft::cause(code, severity(index, owner), &resource, sentence);
+    let mut draft = Draft::cause(code, severity(index, owner), &resource, sentence);
+    // What is wrong behind its Service explains it.
+    draft.rank = Rank::Dependency;
+    if let Some(service) = service_of(index, hook) {
+        draft = draft.blames(&service);
+    }
     let command = configuration
         .map(|resource| format!("kubectl delete {} {}", resource.kind.to_lowercase(), resource.name))
         .unwrap_or_default();
@@ -332,6 +362,16 @@ fn webhook(index: &Index<'_>, owner: &Resource, said: &str) -> Option<Draft> {
             .fix("Bring the webhook's Service back, or remove the webhook's configuration.", command)
             .risk("Without the webhook its policy is no longer enforced."),
     )
+}
+
+/// The Service at which a webhook is called.
+fn service_of(index: &Index<'_>, hook: &str) -> Option<Resource> {
+    let validating = index.state.validating_webhooks.iter().flat_map(|all| all.webhooks.iter().flatten());
+    let mutating = index.state.mutating_webhooks.iter().flat_map(|all| all.webhooks.iter().flatten());
+    let validating = validating.filter(|known| known.name == hook).map(|known| &known.client_config);
+    let mutating = mutating.filter(|known| known.name == hook).map(|known| &known.client_config);
+    let service = validating.chain(mutating).find_map(|client| client.service.as_ref())?;
+    Some(Resource::namespaced("Service", &service.namespace, &service.name))
 }
 
 fn configuration_of(index: &Index<'_>, hook: &str) -> Option<Resource> {

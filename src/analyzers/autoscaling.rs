@@ -9,7 +9,7 @@ use super::{
     api_versions,
     change::Change,
     draft::Draft,
-    index::{Index, name, namespace},
+    index::{Index, kubectl_name, name, namespace},
     lookalike::{akin, nearest},
 };
 
@@ -27,7 +27,7 @@ pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
             let said = condition.message.as_deref().unwrap_or_default();
             let draft = match (condition.type_.as_str(), why) {
                 ("AbleToScale", "FailedGetScale") => Some(no_target(index, autoscaler)),
-                ("ScalingActive", "ScalingDisabled") => None,
+                ("ScalingActive", "ScalingDisabled") => switched_off(index, autoscaler),
                 ("ScalingActive", _) => no_metrics(index, autoscaler, said),
                 _ => None,
             };
@@ -173,8 +173,46 @@ fn no_metrics(index: &Index<'_>, autoscaler: &HorizontalPodAutoscaler, said: &st
     if young {
         return None;
     }
+    let api =
+        ["custom.metrics.k8s.io", "external.metrics.k8s.io", "custom metrics API", "external metrics API"];
+    if let Some(api) = api.into_iter().find(|api| said.contains(api)) {
+        let sentence = format!(
+            "HorizontalPodAutoscaler `{}` scales by a metric of the {api}, which the cluster does not serve.",
+            itself.name
+        );
+        return Some(
+            Draft::cause("custom_metrics_api_missing", Severity::Warning, &itself, sentence)
+                .fix("Install the adapter that serves that metric, or scale by CPU or memory.", ""),
+        );
+    }
     let sentence = format!("HorizontalPodAutoscaler `{}` gets no metrics and does not scale.", itself.name);
     Some(Draft::cause("hpa_metrics_unavailable", Severity::Warning, &itself, sentence).likely())
+}
+
+/// An autoscaler does nothing for a target that is scaled to 0 (`ScalingDisabled`): somebody has to scale it up first. A
+/// notice, since that is how one switches both off.
+fn switched_off(index: &Index<'_>, autoscaler: &HorizontalPodAutoscaler) -> Option<Draft> {
+    let itself = resource(autoscaler);
+    let target = target(autoscaler)?;
+    index.workload(&target)?;
+    let least = autoscaler.spec.as_ref().and_then(|spec| spec.min_replicas).unwrap_or(1);
+    let sentence = format!(
+        "HorizontalPodAutoscaler `{}` is off while {} `{}` is scaled to 0 replicas.",
+        itself.name, target.kind, target.name
+    );
+    let command = format!(
+        "kubectl -n {} scale {} --replicas={least}",
+        namespace(&autoscaler.metadata),
+        kubectl_name(&target)
+    );
+    Some(
+        Draft::cause("hpa_target_scaled_to_zero", Severity::Notice, &target, sentence)
+            .evidence(format!("{target} spec.replicas"), "0")
+            .fix(
+                format!("Scale it to `{least}`, if it is not off on purpose."),
+                Change::merge(&target, &json!({"spec": {"replicas": least}})).told_as(command),
+            ),
+    )
 }
 
 /// A utilization is a share of the request, so every container of the target needs one.

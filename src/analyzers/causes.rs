@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::finding::{Finding, FindingId};
+use crate::finding::{Finding, FindingId, Severity};
 
 use super::draft::{Draft, Rank};
 
@@ -12,8 +12,9 @@ const EVIDENCE_KEPT: usize = 6;
 
 /// The findings that the drafts amount to.
 pub(super) fn conclude(drafts: Vec<Draft>) -> Vec<Finding> {
-    let drafts = merge(drafts);
+    let mut drafts = merge(drafts);
     let links = reduce(&link(&drafts));
+    raise(&mut drafts, &links);
     number(drafts, &links)
 }
 
@@ -75,12 +76,26 @@ fn link(drafts: &[Draft]) -> Vec<BTreeSet<usize>> {
     links
 }
 
+/// A cause is as bad as the worst that follows from it.
+fn raise(drafts: &mut [Draft], links: &[BTreeSet<usize>]) {
+    for cause in 0..drafts.len() {
+        let worst = (0..links.len())
+            .filter(|&effect| effect != cause && reaches(links, effect, cause))
+            .filter_map(|effect| drafts.get(effect).map(|draft| draft.finding.severity))
+            .min();
+        if let (Some(worst), Some(draft)) = (worst, drafts.get_mut(cause)) {
+            draft.finding.severity = draft.finding.severity.min(worst);
+        }
+    }
+}
+
 /// Whether `cause` is about something that `symptom` blames. About one and the same object only a lower rank
-/// explains a higher one; a log's stray complaints explain nothing.
+/// explains a higher one, and what is only worth knowing explains nothing; nor do a log's stray complaints.
 fn explains(cause: &Draft, symptom: &Draft) -> bool {
     let same = cause.touches(&symptom.finding.resource);
+    let telling = cause.finding.severity < Severity::Notice || symptom.finding.severity == Severity::Notice;
     cause.rank != Rank::Complaint
-        && (!same || cause.rank < symptom.rank)
+        && (!same || cause.rank < symptom.rank && telling)
         && symptom.blames.iter().any(|blamed| cause.touches(blamed))
 }
 
@@ -150,7 +165,7 @@ fn number(drafts: Vec<Draft>, links: &[BTreeSet<usize>]) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finding::{Resource, Severity};
+    use crate::finding::Resource;
 
     fn object(kind: &str) -> Resource {
         Resource::namespaced(kind, "shop", "a")

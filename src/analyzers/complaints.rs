@@ -6,8 +6,10 @@ use std::sync::LazyLock;
 use jiff::{SignedDuration, Timestamp};
 use regex::Regex;
 
+use crate::text::forms::belongs_to_the_last;
+
 use super::{
-    error_texts::{config, database, kubernetes, missing_variable, resources},
+    error_texts::{config, database, kubernetes, missing_variable, resources, trust},
     patterns::{first_group, pattern},
 };
 
@@ -104,7 +106,7 @@ pub(super) fn lines(log: &str) -> impl DoubleEndedIterator<Item = Line<'_>> {
 /// What the line complains about, if it does.
 pub(super) fn complaint(text: &str) -> Option<Complaint> {
     // A server that says why it turned a request or a client away is not itself in trouble.
-    if is_about_a_client(text) || is_informational(text) {
+    if is_about_a_client(text) || is_informational(text) || is_frame(text) {
         return None;
     }
     denial(text)
@@ -117,6 +119,12 @@ pub(super) fn complaint(text: &str) -> Option<Complaint> {
         .or_else(|| kubernetes(text))
         .or_else(|| missing_variable(text).map(Complaint::MissingVariable))
         .or_else(|| config(text))
+}
+
+/// Whether the line is a frame of a stack trace: what went wrong stands above it.
+fn is_frame(text: &str) -> bool {
+    let text = text.trim_start();
+    text.starts_with("at ") && (text.contains('(') || text.contains(':')) || text.starts_with("File \"")
 }
 
 /// Whether the line says of itself that it only informs.
@@ -171,7 +179,7 @@ fn connection(text: &str) -> Option<Complaint> {
     static UPSTREAM: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)upstream timed out"));
     static UNKNOWN: LazyLock<Regex> = LazyLock::new(|| {
         pattern(
-            r#"(?i)could not resolve host:? ['"]?([\w.-]+\w)|lookup ([\w.-]+\w)\.?(?: on \S+)?: (?:no such host|server misbehaving)|getaddrinfo (?:ENOTFOUND|EAI_AGAIN) ([\w.-]+\w)|UnknownHostException:? ([\w.-]+\w)|host not found in upstream "([^":/]+)|could not translate host name "([^"]+)"|bad address '([^']+)'|Failed to resolve '([^']+)'"#,
+            r#"(?i)could not resolve host:? ['"]?([\w.-]+\w)|lookup ([\w.-]+\w)\.?(?: on \S+)?: (?:no such host|server misbehaving)|getaddrinfo (?:ENOTFOUND|EAI_AGAIN) ([\w.-]+\w)|UnknownHostException:? ([\w.-]+\w)|host not found in upstream "([^":/]+)|could not translate host name "([^"]+)"|bad address '([^']+)'|Failed to resolve '([^':]+)(?::\d+)?'|lookup ([\w.-]+\w): |(?:^|\s)([\w-]+(?:\.[\w-]+)+): no such host|can't resolve '([^']+)'"#,
         )
     });
     static UNKNOWN_SOMEWHERE: LazyLock<Regex> = LazyLock::new(|| {
@@ -267,23 +275,6 @@ fn default_port(text: &str) -> Option<u16> {
     if scheme("https://") { Some(443) } else { scheme("http://").then_some(80) }
 }
 
-fn trust(text: &str) -> Option<Complaint> {
-    static EXPIRED: LazyLock<Regex> = LazyLock::new(|| {
-        pattern(
-            r"(?i)certificate (?:has |is )?expired|CERT_HAS_EXPIRED|certificate has expired or is not yet valid",
-        )
-    });
-    static UNTRUSTED: LazyLock<Regex> = LazyLock::new(|| {
-        pattern(
-            r"(?i)certificate signed by unknown authority|self[- ]signed certificate|unable to get local issuer certificate|PKIX path building failed|certificate is valid for|hostname mismatch|no alternative certificate subject name|UNABLE_TO_VERIFY_LEAF_SIGNATURE",
-        )
-    });
-    if EXPIRED.is_match(text) {
-        return Some(Complaint::CertificateExpired);
-    }
-    UNTRUSTED.is_match(text).then_some(Complaint::CertificateUntrusted)
-}
-
 fn file(text: &str) -> Option<Complaint> {
     static READ_ONLY: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)read-only file ?system|\bEROFS\b"));
     static FULL: LazyLock<Regex> =
@@ -318,6 +309,19 @@ pub(super) fn path(text: &str) -> Option<String> {
     static PATH: LazyLock<Regex> =
         LazyLock::new(|| pattern(r#"(?:^|[\s"'`(=:\[])((?:/[\w.@+-]+)+)/?(?:$|[\s"'`),;:\]])"#));
     first_group(&PATH, text).map(|path| path.trim_end_matches(['.', ':']).to_owned())
+}
+
+/// Lines that one complaint may take with what belongs to it.
+const MOST_OF_BLOCK: usize = 12;
+
+/// A line of `log` with the lines after it that go on with it: a stack trace stays whole.
+pub(super) fn block(log: &str, line: &Line<'_>) -> String {
+    let start = (line.text.as_ptr() as usize).checked_sub(log.as_ptr() as usize);
+    let rest = start.and_then(|start| log.get(start..)).unwrap_or(line.text);
+    let mut all = lines(rest).map(|line| line.text);
+    let first = all.next().unwrap_or(line.text);
+    let more = all.take_while(|text| belongs_to_the_last(text)).take(MOST_OF_BLOCK - 1);
+    std::iter::once(first).chain(more).collect::<Vec<_>>().join("\n")
 }
 
 /// What a log complains about at its end: the complaint, the last line that says so, and how many do.

@@ -99,7 +99,14 @@ fn absent_object(
         let maps = index.state.config_maps.iter().filter(|map| namespace(&map.metadata) == space);
         nearest(called, maps.map(|map| name(&map.metadata)))
     };
-    let similar = near.map(|near| format!("; there is one named `{near}`")).unwrap_or_default();
+    let elsewhere = index.state.secrets.iter().find(|secret| reference.secret && secret.name == *called);
+    let similar = match (near, elsewhere) {
+        (Some(near), _) => format!("; there is one named `{near}`"),
+        (None, Some(other)) => {
+            format!("; namespace `{}` has one, which pods of another cannot use", other.namespace)
+        }
+        (None, None) => String::new(),
+    };
     let sentence = format!(
         "{kind} `{called}`, which {} `{}` needs, does not exist in namespace `{space}`{similar}.",
         workload.resource.kind, workload.resource.name

@@ -1,6 +1,7 @@
 //! Containers that the kubelet or the container runtime cannot make out of their spec, and their start hooks. Asked by
 //! `container_start`.
 
+use jiff::SignedDuration;
 use serde_json::json;
 
 use crate::finding::{Confidence, Severity};
@@ -9,13 +10,20 @@ use super::{
     change::Change,
     container_start::{command_not_found, image, shortened, status_of},
     draft::Draft,
-    index::{ContainerView, Index, message, reason},
+    index::{ContainerView, Index, event_time, message, reason},
+    lookalike::nearest,
+    settings::{mounts, secret_keys},
 };
 
 /// The kubelet cannot make the container out of its spec (`CreateContainerConfigError`, from the kubelet's
 /// generateContainerConfig; `CreateContainerError`, from the runtime). Missing ConfigMaps and Secrets are
 /// `config_refs`' matter.
-pub(super) fn not_created(view: &ContainerView<'_>, waiting: &str, said: &str) -> Option<Draft> {
+pub(super) fn not_created(
+    index: &Index<'_>,
+    view: &ContainerView<'_>,
+    waiting: &str,
+    said: &str,
+) -> Option<Draft> {
     let cause = |code: &str, sentence: String| {
         Draft::cause(code, Severity::Critical, &view.owner, sentence)
             .evidence(status_of(view), format!("{waiting}: {said}"))
@@ -73,15 +81,7 @@ pub(super) fn not_created(view: &ContainerView<'_>, waiting: &str, said: &str) -
         return Some(draft.evidence(status_of(view), format!("{waiting}: {said}")));
     }
     if said.contains("not a directory") || said.contains("is a directory") {
-        let sentence = format!(
-            "A volume of container `{}` is mounted over something of another kind: a file over a directory, or a directory over a file.",
-            view.name()
-        );
-        return Some(
-            cause("volume_mount_conflict", sentence)
-                .evidence(view.field("volumeMounts"), mount_paths(view))
-                .fix("Mount a directory on a directory; a single file of a volume needs a subPath.", ""),
-        );
+        return Some(mount_conflict(index, view).evidence(status_of(view), format!("{waiting}: {said}")));
     }
     if said.contains("executable file not found") || said.contains("no such file or directory") {
         return Some(command_not_found(view, said));
@@ -96,6 +96,67 @@ fn run_as_user(view: &ContainerView<'_>) -> Change {
     } else {
         Change::container(view, "add", "securityContext", Some(json!({"runAsUser": 10001})))
     }
+}
+
+/// A volume mounted over something of another kind: a directory over a file, or a file over a directory. Mostly a `subPath`
+/// that is no key of its ConfigMap or Secret: the kubelet then makes a directory of that name.
+pub(super) fn mount_conflict(index: &Index<'_>, view: &ContainerView<'_>) -> Draft {
+    let lost = mounts(view).into_iter().find_map(|(mount, volume)| {
+        let sub = mount.sub_path.as_ref()?;
+        let (kind, called, keys) = if let Some(source) = &volume.config_map {
+            let map = index.config_map(view.namespace(), &source.name)?;
+            let keys: Vec<String> = map.data.iter().flatten().map(|(key, _)| key.clone()).collect();
+            ("ConfigMap", source.name.clone(), keys)
+        } else {
+            let called = volume.secret.as_ref()?.secret_name.clone()?;
+            let keys = secret_keys(index, view.namespace(), &called)?.keys.clone();
+            ("Secret", called, keys)
+        };
+        (!keys.contains(sub)).then_some((mount, sub, kind, called, keys))
+    });
+    let Some((mount, sub, kind, called, keys)) = lost else {
+        let sentence = format!(
+            "A volume of container `{}` is mounted over something of another kind: a file over a directory, or a directory over a file.",
+            view.name()
+        );
+        return Draft::cause("volume_mount_conflict", Severity::Critical, &view.owner, sentence)
+            .evidence(view.field("volumeMounts"), mount_paths(view))
+            .fix("Mount a directory on a directory; a single file of a volume needs a subPath.", "");
+    };
+    let sentence = format!(
+        "Container `{}` mounts the subPath `{sub}` of {kind} `{called}` at `{}`, but the {kind} has no such key; it has `{}`.",
+        view.name(),
+        mount.mount_path,
+        keys.join("`, `")
+    );
+    let place = view.spec.volume_mounts.iter().flatten().position(|known| known == mount);
+    let right = nearest(sub, keys.iter().map(String::as_str))
+        .or_else(|| keys.first().filter(|_| keys.len() == 1).map(String::as_str));
+    let draft = Draft::cause("sub_path_key_missing", Severity::Critical, &view.owner, sentence)
+        .evidence(view.field("volumeMounts"), mount_paths(view))
+        .evidence(format!("{kind} {}/{called} data", view.namespace()), keys.join(", "));
+    match (right, place) {
+        (Some(right), Some(place)) => {
+            let field = format!("volumeMounts/{place}/subPath");
+            draft.fix(
+                format!("Mount the key `{right}`."),
+                Change::container(view, "replace", &field, Some(json!(right))),
+            )
+        }
+        _ => draft.fix(format!("Mount a key that the {kind} has, or add `{sub}` to it."), ""),
+    }
+}
+
+/// A start hook that failed within the last hour, for a container that is not ready.
+pub(super) fn failing_start_hook(index: &Index<'_>, view: &ContainerView<'_>) -> Option<Draft> {
+    view.spec.lifecycle.as_ref()?.post_start.as_ref()?;
+    let path = format!("{{{}}}", view.name());
+    let failed = index.pod_events(view.pod).iter().any(|event| {
+        let recent = event_time(event).is_none_or(|at| index.age(at) < SignedDuration::from_hours(1));
+        let field = event.involved_object.field_path.as_deref();
+        reason(event) == "FailedPostStartHook" && recent && field.is_none_or(|field| field.ends_with(&path))
+    });
+    failed.then(|| hook_failed(index, view, ""))
 }
 
 /// A security profile that the node does not have: AppArmor and `Localhost` seccomp profiles have to be loaded on every
@@ -134,8 +195,9 @@ pub(super) fn hook_failed(index: &Index<'_>, view: &ContainerView<'_>, said: &st
     let words = told.next().unwrap_or(said);
     let hook = view.spec.lifecycle.as_ref().and_then(|lifecycle| lifecycle.post_start.as_ref());
     let command = hook.and_then(|hook| hook.exec.as_ref()?.command.as_ref()).map(|command| command.join(" "));
+    let told = command.as_ref().map(|command| format!(" (`{}`)", shortened(command))).unwrap_or_default();
     let sentence = format!(
-        "The postStart hook of container `{}` fails, so the kubelet ends the container: {}.",
+        "The postStart hook of container `{}`{told} fails, so the kubelet ends the container: {}.",
         view.name(),
         shortened(words).trim_end_matches('.')
     );

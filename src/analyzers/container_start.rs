@@ -4,12 +4,12 @@
 use std::sync::LazyLock;
 
 use jiff::SignedDuration;
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use regex::Regex;
 
 use crate::{finding::Severity, text::shorten};
 
 use super::{
+    blamed_settings,
     change::Change,
     complaints::{last_words, lines},
     container_create,
@@ -17,7 +17,9 @@ use super::{
     images,
     index::{ContainerView, Index, event_time, message, name, reason},
     logs,
+    memory::{killed_earlier, out_of_memory},
     patterns::{first_group, pattern},
+    scripts,
 };
 
 /// How long ago a crash of a container that runs again may be to count.
@@ -37,7 +39,7 @@ fn start(index: &Index<'_>, view: &ContainerView<'_>) -> Option<Draft> {
         "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError"
             if said.contains("mount") || waiting != "RunContainerError" =>
         {
-            container_create::not_created(view, waiting, said)?
+            container_create::not_created(index, view, waiting, said)?
         }
         "PostStartHookError" => container_create::hook_failed(index, view, said),
         _ => ended(index, view)?,
@@ -69,10 +71,13 @@ fn ended(index: &Index<'_>, view: &ContainerView<'_>) -> Option<Draft> {
     }
     let told = end.message.as_deref().unwrap_or_default();
     if end.reason.as_deref() == Some("OOMKilled") {
-        return Some(out_of_memory(view));
+        return Some(out_of_memory(index, view));
     }
     if matches!(end.exit_code, 126..=128) && !told.is_empty() || end.reason.as_deref() == Some("StartError") {
-        return Some(not_executed(view, told, end.exit_code));
+        return Some(not_executed(index, view, told, end.exit_code));
+    }
+    if let Some(draft) = scripts::not_a_script(index, view) {
+        return Some(draft);
     }
     if end.exit_code == 127
         && let Some(draft) = missing_program(index, view)
@@ -82,33 +87,13 @@ fn ended(index: &Index<'_>, view: &ContainerView<'_>) -> Option<Draft> {
     if killed_by_probe(index, view) {
         return None;
     }
+    if let Some(hook) = container_create::failing_start_hook(index, view) {
+        return Some(hook);
+    }
     if end.exit_code == 0 {
         return Some(exits_zero(index, view));
     }
     Some(crash(index, view, end.exit_code))
-}
-
-/// How long ago a kill for want of memory may be to be worth telling of a container that runs again.
-const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
-
-/// A container that runs again and whose last run was killed for want of memory: it will be again when the same load
-/// comes. Within the hour it is a warning, later on worth knowing.
-fn killed_earlier(index: &Index<'_>, view: &ContainerView<'_>) -> Option<Draft> {
-    let end = view.last_end().filter(|end| end.reason.as_deref() == Some("OOMKilled"))?;
-    let ago = index.age(end.finished_at.as_ref()?.0);
-    if !view.is_running() || ago > REMEMBERED {
-        return None;
-    }
-    let mut draft = out_of_memory(view);
-    let recent = ago < SignedDuration::from_hours(1);
-    draft.finding.severity = if recent { Severity::Warning } else { Severity::Notice };
-    let ago = if recent { format!("{} min", ago.as_mins()) } else { format!("{} h", ago.as_hours()) };
-    draft.finding.summary = crate::redact::Redacted::new(format!(
-        "Container `{}` was killed for want of memory {ago} ago ({} restarts) and runs again.",
-        view.name(),
-        view.restarts()
-    ));
-    Some(draft)
 }
 
 /// What an exit code says beside that it is not 0: from 129 on, the signal that ended the process (128 + its number, as
@@ -129,25 +114,29 @@ fn exit_meaning(code: i32) -> &'static str {
     }
 }
 
-/// Whether the kubelet ended it because of a liveness or startup probe: then its exit code says nothing.
+/// Whether the kubelet ended it because of a liveness or startup probe: then its exit code says nothing. The recorder drops
+/// `Killing` events of a container that is killed often, so an older one counts too where the process ended by a signal.
 pub(super) fn killed_by_probe(index: &Index<'_>, view: &ContainerView<'_>) -> bool {
-    let start = format!("Container {} failed ", view.name());
-    let ended = view.last_end().and_then(|end| end.finished_at.as_ref()).map(|at| at.0);
+    let starts = ["Container", "Init container"].map(|kind| format!("{kind} {} failed ", view.name()));
+    let end = view.last_end();
+    let ended = end.and_then(|end| end.finished_at.as_ref()).map(|at| at.0);
+    let by_signal = end.is_some_and(|end| matches!(end.exit_code, 137 | 143));
     index.pod_events(view.pod).iter().any(|event| {
         // A kill comes before the end by the grace period at most; an older one was of another run.
         let same_run = match (event_time(event), ended) {
             (Some(killed), Some(ended)) => ended.duration_since(killed) < SignedDuration::from_mins(5),
             _ => true,
         };
-        let by_probe = message(event).starts_with(&start) && message(event).contains("probe");
-        reason(event) == "Killing" && by_probe && same_run
+        let said = message(event);
+        let by_probe = starts.iter().any(|start| said.starts_with(start.as_str())) && said.contains("probe");
+        reason(event) == "Killing" && by_probe && (same_run || by_signal)
     })
 }
 
 /// The runtime cannot execute the command: `exec: "x": executable file not found in $PATH`, `no such file or
 /// directory`, `permission denied` or `exec format error`, from the OCI runtime through the kubelet; a shell reports
 /// the same with exit codes 127 and 126.
-fn not_executed(view: &ContainerView<'_>, told: &str, code: i32) -> Draft {
+fn not_executed(index: &Index<'_>, view: &ContainerView<'_>, told: &str, code: i32) -> Draft {
     let draft = if told.contains("exec format error") {
         let sentence = format!(
             "The program of `{}` is built for another CPU architecture than the node's.",
@@ -159,9 +148,15 @@ fn not_executed(view: &ContainerView<'_>, told: &str, code: i32) -> Draft {
         let sentence = format!("The command of container `{}` may not be executed.", view.name());
         Draft::cause("container_command_not_executable", Severity::Critical, &view.owner, sentence)
             .fix("Make the file executable in the image, or call it through its interpreter.", "")
-    } else if code == 128 && !told.contains("no such file") && !told.contains("not found") {
+    } else if code == 128
+        && !told.contains("no such file")
+        && !told.contains("not found")
+        && !told.contains("not a directory")
+    {
         let sentence = format!("The runtime cannot start container `{}`.", view.name());
         Draft::cause("container_start_failed", Severity::Critical, &view.owner, sentence).likely()
+    } else if told.contains("not a directory") && told.contains("mount") {
+        return container_create::mount_conflict(index, view).evidence(status_of(view), told);
     } else {
         command_not_found(view, told)
     };
@@ -203,6 +198,9 @@ pub(super) fn command_not_found(view: &ContainerView<'_>, told: &str) -> Draft {
         image(view)
     );
     let draft = Draft::cause("container_command_not_found", Severity::Critical, &view.owner, sentence);
+    if let Some(draft) = scripts::one_string(view, own) {
+        return draft;
+    }
     if view.spec.command.is_some() {
         let command = view.spec.command.iter().flatten().cloned().collect::<Vec<_>>().join(" ");
         draft
@@ -222,49 +220,6 @@ fn own_entrypoint(view: &ContainerView<'_>) -> Change {
     let both = [("remove", "command", None), ("remove", "args", None)];
     let fields = if view.spec.args.is_none() { 1 } else { 2 };
     Change::container_all(view, both.get(..fields).unwrap_or_default())
-}
-
-/// The kernel killed it because it used more memory than its limit (`OOMKilled`, exit code 137; see "Resource
-/// Management for Pods and Containers"). Raising the limit is wrong where the process leaks.
-fn out_of_memory(view: &ContainerView<'_>) -> Draft {
-    let limit = view.spec.resources.as_ref().and_then(|resources| resources.limits.as_ref()?.get("memory"));
-    let said = "OOMKilled, exit code 137";
-    match limit {
-        Some(limit) => {
-            let sentence = format!(
-                "Container `{}` needs more memory than its limit of `{}` and is killed (OOMKilled, {} restarts).",
-                view.name(),
-                limit.0,
-                view.restarts()
-            );
-            let more = doubled(limit).unwrap_or_else(|| "<more>".to_owned());
-            Draft::cause("memory_limit_too_low", Severity::Critical, &view.owner, sentence)
-                .evidence(status_of(view), said)
-                .evidence(view.field("resources.limits.memory"), &limit.0)
-                .fix(
-                    format!("Raise the memory limit, to begin with to `{more}`."),
-                    Change::set_resources(&view.owner, view.name(), "limits", "memory", &more),
-                )
-                .risk("If the process leaks memory, a higher limit only delays the next kill.")
-        }
-        None => {
-            let sentence = format!(
-                "Container `{}` was killed because its node ran out of memory; it has no memory limit.",
-                view.name()
-            );
-            Draft::cause("node_out_of_memory", Severity::Critical, &view.owner, sentence)
-                .likely()
-                .evidence(status_of(view), said)
-                .fix("Give the containers of the node memory requests and limits that fit it.", "")
-        }
-    }
-}
-
-/// Twice the quantity, in the unit it is written in.
-pub(super) fn doubled(quantity: &Quantity) -> Option<String> {
-    let digits = quantity.0.trim_end_matches(|letter: char| !letter.is_ascii_digit());
-    let number: u64 = digits.parse().ok()?;
-    Some(format!("{}{}", number.checked_mul(2)?, quantity.0.strip_prefix(digits)?))
 }
 
 /// A process that ends by itself, without error, where its pod is meant to run on (`restartPolicy: Always`, the only
@@ -310,6 +265,9 @@ fn own_command(view: &ContainerView<'_>) -> String {
 
 /// A process that ends with an error. Only a symptom: where its log is understood, that finding is the cause.
 fn crash(index: &Index<'_>, view: &ContainerView<'_>, code: i32) -> Draft {
+    if let Some(draft) = blamed_settings::cause(index, view) {
+        return draft.evidence(status_of(view), format!("exit code {code}, {} restarts", view.restarts()));
+    }
     let sidecar = logs::is_failing_sidecar(index, view);
     let what = if sidecar {
         "Sidecar"

@@ -97,3 +97,21 @@ pub(super) fn missing_variable(text: &str) -> Option<String> {
     let told = || wanted().then(|| first_group(&NAME, text)).flatten();
     certain.or_else(told).map(str::to_owned)
 }
+
+/// What clients say of a server's certificate.
+pub(super) fn trust(text: &str) -> Option<Complaint> {
+    static EXPIRED: LazyLock<Regex> = LazyLock::new(|| {
+        pattern(
+            r"(?i)certificate (?:has |is )?expired|CERT_HAS_EXPIRED|certificate has expired or is not yet valid",
+        )
+    });
+    static UNTRUSTED: LazyLock<Regex> = LazyLock::new(|| {
+        pattern(
+            r"(?i)certificate signed by unknown authority|self[- ]signed certificate|unable to get local issuer certificate|PKIX path building failed|certificate is valid for|hostname mismatch|no alternative certificate subject name|UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+        )
+    });
+    if EXPIRED.is_match(text) {
+        return Some(Complaint::CertificateExpired);
+    }
+    UNTRUSTED.is_match(text).then_some(Complaint::CertificateUntrusted)
+}

@@ -5,12 +5,12 @@ use std::{collections::BTreeSet, sync::LazyLock};
 use regex::Regex;
 use serde_json::json;
 
-use crate::finding::{Confidence, Severity};
+use crate::finding::{Confidence, Resource, Severity};
 
 use super::{
     change::Change,
     draft::Draft,
-    index::{ContainerView, Index, is_ready, message, name},
+    index::{ContainerView, Index, is_ready, message, name, spec_path},
     lookalike::{distance, nearest},
     patterns::pattern,
 };
@@ -67,6 +67,7 @@ const WELL_KNOWN: &[&str] = &[
 /// container runtime and the registry). Wrong where a registry was down for a moment only and the next pull works.
 pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
     for view in index.containers() {
+        drafts.extend(unused_pull_secret(index, view));
         let (reason, waiting) = view.waiting();
         if !matches!(
             reason,
@@ -211,6 +212,9 @@ fn absent_image(index: &Index<'_>, view: &ContainerView<'_>, said: &str, barred:
         .confidence(if distance(repository, meant) == 1 { Confidence::Certain } else { Confidence::Likely })
         .fix(format!("Correct the image name to `{right}`."), Change::set_image(view, &right));
     }
+    if let Some(draft) = absent_pull_secret(index, view).filter(|_| barred) {
+        return draft;
+    }
     if barred && !is_known {
         return cause(
             "image_pull_unauthorized",
@@ -241,6 +245,40 @@ fn absent_image(index: &Index<'_>, view: &ContainerView<'_>, said: &str, barred:
             Change::set_image(view, &format!("{repository}:<existing tag>")),
         ),
     }
+}
+
+/// An `imagePullSecrets` entry that does not exist: the kubelet then pulls without credentials (task "Pull an Image from a
+/// Private Registry"), and a private registry refuses. Where the image is public it does no harm.
+fn absent_pull_secret(index: &Index<'_>, view: &ContainerView<'_>) -> Option<Draft> {
+    if !index.is_listed("secrets") {
+        return None;
+    }
+    let space = view.namespace();
+    let wanted =
+        view.pod.spec.as_ref()?.image_pull_secrets.iter().flatten().map(|secret| secret.name.as_str());
+    let absent =
+        wanted.into_iter().find(|called| super::settings::secret_keys(index, space, called).is_none())?;
+    let resource = Resource::namespaced("Secret", space, absent);
+    let sentence = format!(
+        "Secret `{absent}`, with which `{}` is to be pulled, does not exist in namespace `{space}`, so the registry gets no credentials.",
+        image(view)
+    );
+    Some(
+        Draft::cause("image_pull_secret_missing", severity(index, view), &resource, sentence)
+            .evidence(format!("{} {}.imagePullSecrets", view.owner, spec_path(&view.owner)), absent)
+            .fix(
+                "Create the pull Secret.",
+                format!("kubectl -n {space} create secret docker-registry {absent} --docker-server=<registry> --docker-username=<user> --docker-password=<password>"),
+            ),
+    )
+}
+
+/// A pull Secret that does not exist while the image came all the same: worth knowing.
+fn unused_pull_secret(index: &Index<'_>, view: &ContainerView<'_>) -> Option<Draft> {
+    let mut draft =
+        absent_pull_secret(index, view).filter(|_| view.place == 0 && !view.init && view.is_running())?;
+    draft.finding.severity = Severity::Notice;
+    Some(draft)
 }
 
 /// The image that the ready pods of the same workload run.

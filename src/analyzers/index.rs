@@ -289,7 +289,10 @@ impl<'a> Index<'a> {
     /// The log of a container's present run, or of the run before.
     pub(super) fn log(&self, view: &ContainerView<'_>, previous: bool) -> Option<&'a ContainerLog> {
         self.state.logs.iter().find(|log| {
-            log.previous == previous
+            // What a kubelet answers in the place of a log that is gone is no word of the application's.
+            let gone = log.text.starts_with("unable to retrieve container logs for");
+            !gone
+                && log.previous == previous
                 && log.container == view.spec.name
                 && log.pod == name(&view.pod.metadata)
                 && log.namespace == view.namespace()
@@ -378,8 +381,10 @@ pub(super) fn event_count(event: &Event) -> i32 {
     event.count.or(series).unwrap_or(1)
 }
 
+/// What an event says. The recorder puts words before the last of many that are alike.
 pub(super) fn message(event: &Event) -> &str {
-    event.message.as_deref().unwrap_or_default()
+    let said = event.message.as_deref().unwrap_or_default();
+    said.strip_prefix("(combined from similar events): ").unwrap_or(said)
 }
 
 pub(super) fn reason(event: &Event) -> &str {

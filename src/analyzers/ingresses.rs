@@ -149,7 +149,20 @@ fn backend_fault(
             .collect();
         let relative = || here.iter().copied().find(|known| akin(known, &wanted.name));
         let meant = nearest(&wanted.name, here.iter().copied()).or_else(relative);
-        let similar = meant.map(|meant| format!("; `{meant}` does")).unwrap_or_default();
+        let elsewhere: Vec<&String> = index
+            .state
+            .service_names
+            .iter()
+            .filter(|(other, names)| *other != space && names.contains(&wanted.name))
+            .map(|(other, _)| other)
+            .collect();
+        let similar = match (meant, elsewhere.first()) {
+            (Some(meant), _) => format!("; `{meant}` does"),
+            (None, Some(other)) => format!(
+                " in namespace `{space}`; namespace `{other}` has one, but an Ingress reaches Services of its own namespace only"
+            ),
+            (None, None) => String::new(),
+        };
         let sentence = format!(
             "Ingress `{}` sends `{host}` to Service `{}`, which does not exist{similar}.",
             itself.name, wanted.name

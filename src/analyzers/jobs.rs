@@ -13,8 +13,8 @@ use super::{
     change::Change,
     complaints::last_words,
     container_start::shortened,
-    draft::Draft,
-    index::{Index, event_time, is_owned, message, name, namespace, phase, reason},
+    draft::{Draft, Rank},
+    index::{Index, event_count, event_time, is_owned, message, name, namespace, phase, reason},
     logs,
 };
 
@@ -45,19 +45,14 @@ fn failed(index: &Index<'_>, job: &Job) -> Vec<Draft> {
     let why = condition.reason.as_deref().unwrap_or_default();
     let draft = match why {
         "DeadlineExceeded" => late(job, &itself, severity),
-        "PodFailurePolicy" => Draft::cause(
-            "job_pod_failure_policy",
-            severity,
-            &itself,
-            format!("Job `{}` was ended by its podFailurePolicy.", itself.name),
-        ),
+        "PodFailurePolicy" => by_policy(index, job, &itself, severity),
         _ => used_up(index, job, &itself, severity),
     };
     let said = condition.message.as_deref().unwrap_or_default();
     let mut drafts = if past { Vec::new() } else { causes(index, job) };
     let draft = draft.evidence(format!("{itself} status.conditions[Failed]"), format!("{why}: {said}"));
     let draft = drafts.iter().fold(draft, |draft, cause| draft.blames(&cause.finding.resource));
-    drafts.push(Draft { rank: super::draft::Rank::Workload, ..draft }.hurts(&owner));
+    drafts.push(Draft { rank: Rank::Workload, ..draft }.hurts(&owner));
     drafts
 }
 
@@ -99,6 +94,23 @@ fn late(job: &Job, itself: &Resource, severity: Severity) -> Draft {
         .evidence(format!("{itself} spec.activeDeadlineSeconds"), limit.to_string())
         .fix("Run it again with a deadline that fits its work.", command)
         .risk("Work that the ended run did may be done twice.")
+}
+
+/// A pod failed in a way that `podFailurePolicy` takes for final.
+fn by_policy(index: &Index<'_>, job: &Job, itself: &Resource, severity: Severity) -> Draft {
+    let pods = failed_pods(index, job);
+    let views: Vec<_> = pods.iter().rev().flat_map(|pod| index.containers_of(pod)).collect();
+    let spoken = views.iter().find_map(|view| Some((view, last_words(logs::spoken(index, view)?.0)?.text)));
+    let words = spoken.as_ref().map(|(_, text)| format!(": `{}`", shortened(text))).unwrap_or_default();
+    let sentence = format!("Job `{}` was ended by its podFailurePolicy{words}.", itself.name);
+    let draft = Draft::cause("job_pod_failure_policy", severity, itself, sentence)
+        .fix("Correct what its log complains about and create the Job anew.", "");
+    match spoken {
+        Some((view, text)) => {
+            draft.evidence(format!("log of {} in {}", view.name(), name(&view.pod.metadata)), text)
+        }
+        None => draft,
+    }
 }
 
 fn used_up(index: &Index<'_>, job: &Job, itself: &Resource, severity: Severity) -> Draft {
@@ -229,7 +241,9 @@ fn not_starting(index: &Index<'_>, cron: &CronJob, spec: &CronJobSpec, itself: &
         }
         (Some("JobAlreadyActive"), _) => return blocked_by_a_run(index, cron, itself),
         (Some(_), _) => {
-            cause("cronjob_not_starting", format!("CronJob `{called}` (`{}`) starts no Jobs.", spec.schedule))
+            let sentence = format!("CronJob `{called}` (`{}`) starts no Jobs.", spec.schedule);
+            // What turned its Jobs away is told by `admission`.
+            Draft::symptom(Rank::Workload, "cronjob_not_starting", Severity::Critical, itself, sentence)
                 .likely()
         }
         (None, None) => return blocked_by_a_run(index, cron, itself),
@@ -253,8 +267,9 @@ fn broken_schedule(schedule: &str) -> Option<String> {
     (*weekday == "*" && day > longest).then(|| format!("month {month} has no day {day}"))
 }
 
-/// How many of its turns a run may miss before it is called stuck.
+/// How long a run may take, or how many turns it may take from others, before it is called stuck.
 const RUN_PATIENCE: SignedDuration = SignedDuration::from_mins(15);
+const TURNS_MISSED: i32 = 3;
 
 fn blocked_by_a_run(index: &Index<'_>, cron: &CronJob, itself: &Resource) -> Option<Draft> {
     let forbids = cron.spec.as_ref()?.concurrency_policy.as_deref() == Some("Forbid");
@@ -269,8 +284,10 @@ fn blocked_by_a_run(index: &Index<'_>, cron: &CronJob, itself: &Resource) -> Opt
     let missed = index
         .events("CronJob", space, name(&cron.metadata))
         .iter()
-        .any(|event| reason(event) == "JobAlreadyActive");
-    if !forbids || since < RUN_PATIENCE || !missed {
+        .filter(|event| reason(event) == "JobAlreadyActive")
+        .map(|event| event_count(event))
+        .max()?;
+    if !forbids || since < RUN_PATIENCE && missed < TURNS_MISSED {
         return None;
     }
     let run = Resource::namespaced("Job", space, &active);

@@ -10,11 +10,11 @@ use crate::finding::{Confidence, Evidence, Resource, Severity};
 
 use super::{
     change::Change,
-    complaints::{Complaint, Trouble, is_about_a_client, lines, troubles},
+    complaints::{Complaint, Trouble, block, is_about_a_client, lines, troubles},
     draft::{Draft, Rank},
     failures,
     index::{ContainerView, Index, name},
-    paths,
+    occupied, paths,
     patterns::pattern,
     peers, rbac,
     settings::{Origin, mounts, settings},
@@ -49,18 +49,23 @@ pub(super) fn spoken<'a>(index: &Index<'a>, view: &ContainerView<'a>) -> Option<
 pub(super) fn explain(index: &Index<'_>, view: &ContainerView<'_>) -> Vec<Draft> {
     let Some((text, over)) = spoken(index, view) else { return Vec::new() };
     let found = troubles(text, index.state.taken_at, over);
-    found.iter().filter_map(|trouble| meaning(index, view, trouble)).collect()
+    found.iter().filter_map(|trouble| meaning(index, view, trouble, text)).collect()
 }
 
-/// A log line as evidence, with how often it came.
-fn quote(view: &ContainerView<'_>, trouble: &Trouble<'_>) -> Evidence {
+/// A log line as evidence, with how often it came and with what belongs to it, such as a stack trace.
+fn quote(view: &ContainerView<'_>, trouble: &Trouble<'_>, log: &str) -> Evidence {
     let pod = name(&view.pod.metadata);
     let times = if trouble.times > 1 { format!(" ({} times)", trouble.times) } else { String::new() };
-    Evidence::new(format!("log of {} in {pod}{times}", view.name()), trouble.line.text)
+    Evidence::new(format!("log of {} in {pod}{times}", view.name()), block(log, &trouble.line))
 }
 
-fn meaning(index: &Index<'_>, view: &ContainerView<'_>, trouble: &Trouble<'_>) -> Option<Draft> {
-    let log = quote(view, trouble);
+fn meaning(
+    index: &Index<'_>,
+    view: &ContainerView<'_>,
+    trouble: &Trouble<'_>,
+    spoken: &str,
+) -> Option<Draft> {
+    let log = quote(view, trouble, spoken);
     if is_passing(index, view, trouble) {
         return None;
     }
@@ -69,8 +74,8 @@ fn meaning(index: &Index<'_>, view: &ContainerView<'_>, trouble: &Trouble<'_>) -
         Complaint::MissingFile(path) => Some(paths::missing(index, view, path, log)),
         Complaint::ReadOnly(path) => Some(read_only(view, path.as_deref(), log)),
         Complaint::PermissionDenied(path) => Some(permission_denied(view, path, log)),
-        Complaint::NoSpace => Some(no_space(view, log)),
-        Complaint::AddressInUse => Some(address_in_use(view, log)),
+        Complaint::NoSpace => Some(occupied::disk(index, view, trouble.line.text, log)),
+        Complaint::AddressInUse => Some(occupied::port(index, view, trouble.line.text, log)),
         Complaint::UnknownHost(host) => Some(peers::unknown_host(index, view, host.as_deref(), trouble, log)),
         Complaint::Refused(to) => wiring::unreachable(index, view, to, log),
         Complaint::TimedOut(to) => peers::timed_out(index, view, to, log),
@@ -89,7 +94,7 @@ fn meaning(index: &Index<'_>, view: &ContainerView<'_>, trouble: &Trouble<'_>) -
         )),
         Complaint::Forbidden(denial) => rbac::forbidden(index, view, denial, log),
         Complaint::BadConfig(path) => {
-            failures::bad_config(index, view, path.as_deref(), trouble.line.text, log)
+            failures::bad_config(index, view, path.as_deref(), &block(spoken, &trouble.line), log)
         }
         Complaint::NoMemory => Some(failures::no_memory(index, view, log)),
         Complaint::TooManyFiles => Some(failures::too_many_files(view, log)),
@@ -159,8 +164,9 @@ fn missing_variable(
     } else {
         "Container"
     };
+    let why = optional_reference(index, view, variable).unwrap_or_default();
     let sentence =
-        format!("{kind} `{}` needs the environment variable `{variable}`, which {state}.", view.name());
+        format!("{kind} `{}` needs the environment variable `{variable}`, which {state}{why}.", view.name());
     let names: Vec<&str> = view.spec.env.iter().flatten().map(|env| env.name.as_str()).collect();
     let quoted = if names.is_empty() { "(no variables)".to_owned() } else { names.join(", ") };
     // A process that serves all the same can do without it.
@@ -173,6 +179,34 @@ fn missing_variable(
             .evidence(source, known.map_or(quoted, |setting| format!("{}=", setting.name)))
             .fix(format!("Set `{variable}`."), Change::set_env(view, variable, "<value>")),
     )
+}
+
+/// An optional ConfigMap or Secret that does not exist and was to give the variable: the kubelet leaves it out without a
+/// word (task "Configure a Pod to Use a ConfigMap", optional references).
+fn optional_reference(index: &Index<'_>, view: &ContainerView<'_>, variable: &str) -> Option<String> {
+    let space = view.namespace();
+    let by_name = view.spec.env.iter().flatten().filter(|env| env.name == variable);
+    let keys = by_name
+        .filter_map(|env| env.value_from.as_ref()?.config_map_key_ref.as_ref())
+        .map(|key| key.name.as_str());
+    let whole = view
+        .spec
+        .env_from
+        .iter()
+        .flatten()
+        .filter_map(|from| from.config_map_ref.as_ref())
+        .map(|map| map.name.as_str());
+    let absent = keys.chain(whole).find(|map| index.config_map(space, map).is_none())?;
+    let here =
+        || index.state.config_maps.iter().filter(|map| super::index::namespace(&map.metadata) == space);
+    let holds = here()
+        .find(|map| map.data.as_ref().is_some_and(|data| data.contains_key(variable)))
+        .map(|map| name(&map.metadata));
+    let near = holds.or_else(|| super::lookalike::nearest(absent, here().map(|map| name(&map.metadata))));
+    let near = near
+        .map(|near| format!("; `{near}` is there{}", if holds.is_some() { " and has it" } else { "" }))
+        .unwrap_or_default();
+    Some(format!(": the optional ConfigMap `{absent}` that was to give it does not exist{near}"))
 }
 
 /// A write to the container's root filesystem that `securityContext.readOnlyRootFilesystem` forbids, or to a volume
@@ -249,27 +283,6 @@ fn permission_denied(view: &ContainerView<'_>, path: &str, log: Evidence) -> Dra
         .evidence_from(Some(log))
         .fix(todo, "")
         .about(path)
-}
-
-fn no_space(view: &ContainerView<'_>, log: Evidence) -> Draft {
-    let sentence = format!("A volume of container `{}` is full.", view.name());
-    Draft::cause("disk_full", Severity::Critical, &view.owner, sentence)
-        .container(view.name())
-        .seen_on(view.pod_resource())
-        .evidence_from(Some(log))
-        .fix("Enlarge the volume or delete what is not needed.", "")
-}
-
-fn address_in_use(view: &ContainerView<'_>, log: Evidence) -> Draft {
-    let sentence = format!(
-        "Container `{}` cannot listen: its port is taken by another process of the pod or, with hostNetwork, of the node.",
-        view.name()
-    );
-    Draft::cause("port_in_use", severity(view), &view.owner, sentence)
-        .container(view.name())
-        .seen_on(view.pod_resource())
-        .evidence_from(Some(log))
-        .fix("Give the containers of the pod different ports.", "")
 }
 
 /// A configuration that the process says it read anew, followed by errors that were not there before. Likely, not

@@ -7,6 +7,7 @@
 mod admission;
 mod api_versions;
 mod autoscaling;
+mod blamed_settings;
 #[cfg(test)]
 mod case_files;
 mod causes;
@@ -30,23 +31,30 @@ mod ingresses;
 mod jobs;
 mod logs;
 pub mod lookalike;
+mod memory;
 mod mounting;
 mod namespaces;
 mod network_policies;
 mod node_capacity;
 mod node_constraints;
 mod nodes;
+mod occupied;
 mod paths;
 mod patterns;
 mod peers;
 mod pods;
+mod probe_faults;
 mod probes;
 mod rbac;
 mod scheduling;
+mod scripts;
 mod services;
 mod settings;
+mod sharing;
 mod standing;
+mod stateful_peers;
 mod storage;
+mod storage_classes;
 mod volume_fit;
 mod wiring;
 mod within;
@@ -74,6 +82,8 @@ const RULES: &[Rule] = &[
     ingresses::check,
     admission::check,
     workloads::check,
+    stateful_peers::check,
+    sharing::check,
     pods::check,
     jobs::check,
     autoscaling::check,

@@ -1,7 +1,7 @@
 //! Namespaces that do not go away. Knows the conditions that the namespace controller sets.
 
 use jiff::SignedDuration;
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::{api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 
 use crate::finding::{Resource, Severity};
 
@@ -55,5 +55,30 @@ fn stuck(index: &Index<'_>, space: &Namespace) -> Option<Draft> {
             ),
         );
     let all = [discovery, finalizers, content].into_iter().flatten();
-    Some(all.fold(draft, |draft, said| draft.evidence(format!("{itself} status.conditions"), said)))
+    let draft = all.fold(draft, |draft, said| draft.evidence(format!("{itself} status.conditions"), said));
+    let held = held_objects(index, &itself.name);
+    Some(held.into_iter().take(MOST_HELD).fold(draft, |draft, (object, finalizers)| {
+        draft.evidence(format!("{object} metadata.finalizers"), finalizers).seen_on(object)
+    }))
+}
+
+/// Objects that are named as what holds a namespace.
+const MOST_HELD: usize = 3;
+
+/// The objects of a namespace that were deleted and have finalizers, among those that were read.
+fn held_objects(index: &Index<'_>, space: &str) -> Vec<(Resource, String)> {
+    let state = index.state;
+    let held = |kind: &str, meta: &ObjectMeta| {
+        let finalizers = meta.finalizers.as_deref().unwrap_or_default();
+        let its = meta.namespace.as_deref() == Some(space)
+            && meta.deletion_timestamp.is_some()
+            && !finalizers.is_empty();
+        its.then(|| (Resource::namespaced(kind, space, name(meta)), finalizers.join(", ")))
+    };
+    let maps = state.config_maps.iter().filter_map(|item| held("ConfigMap", &item.metadata));
+    let pods = state.pods.iter().filter_map(|item| held("Pod", &item.metadata));
+    let claims = state.claims.iter().filter_map(|item| held("PersistentVolumeClaim", &item.metadata));
+    let services = state.services.iter().filter_map(|item| held("Service", &item.metadata));
+    let deployments = state.deployments.iter().filter_map(|item| held("Deployment", &item.metadata));
+    maps.chain(pods).chain(claims).chain(services).chain(deployments).collect()
 }

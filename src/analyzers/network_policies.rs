@@ -56,6 +56,40 @@ pub(super) fn blocked(index: &Index<'_>, view: &ContainerView<'_>, service: &Res
     )
 }
 
+/// A policy that lets a pod send, and not to the cluster's DNS: then no name resolves for it, its own Services' included.
+pub(super) fn without_dns(index: &Index<'_>, view: &ContainerView<'_>) -> Option<Draft> {
+    const DNS: i32 = 53;
+    let server = index.state.pods.iter().find(|pod| {
+        namespace(&pod.metadata) == "kube-system"
+            && labels(&pod.metadata).get("k8s-app").is_some_and(|app| app == "kube-dns")
+    });
+    // Where the DNS pods cannot be read, a policy without any egress rule is still sure to block them.
+    let policy = match server {
+        Some(server) => denying(index, view.pod, server, Some(DNS), Direction::Egress)?,
+        None => denying(index, view.pod, view.pod, None, Direction::Egress)
+            .filter(|policy| rule_count(policy, Direction::Egress) == 0)?,
+    };
+    let itself = Resource::namespaced("NetworkPolicy", namespace(&policy.metadata), name(&policy.metadata));
+    let sentence = format!(
+        "NetworkPolicy `{}` keeps `{}` from the cluster's DNS: no egress rule allows port 53, so no name resolves.",
+        itself.name, view.owner.name
+    );
+    let rule = serde_json::json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": "allow-dns", "namespace": view.namespace()},
+        "spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": [{"to": [{"namespaceSelector": {"matchLabels":
+            {"kubernetes.io/metadata.name": "kube-system"}}}], "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}]}});
+    Some(
+        Draft::cause("network_policy_blocks_traffic", Severity::Critical, &itself, sentence)
+            .likely()
+            .evidence(format!("{itself} spec"), describe(policy))
+            .fix(
+                "Allow the pods of the namespace to reach DNS.",
+                format!("echo '{rule}' | kubectl -n {} apply -f -", view.namespace()),
+            )
+            .about("dns"),
+    )
+}
+
 fn port_number(service: &k8s_openapi::api::core::v1::Service) -> Option<i32> {
     let port = service.spec.as_ref()?.ports.as_ref()?.first()?;
     match port.target_port {

@@ -138,8 +138,14 @@ pub(super) fn taint(index: &Index<'_>, owner: &Resource, spec: &PodSpec, reason:
         let taints = node.spec.as_ref().and_then(|spec| spec.taints.as_deref()).unwrap_or_default();
         taints.iter().find(|taint| taint.effect != "PreferNoSchedule" && !tolerates(spec, taint)).cloned()
     };
-    let tainted: Vec<_> =
-        index.state.nodes.iter().filter_map(|node| Some((node, keeps_out(node)?))).collect();
+    let keeping_out = |labelled: bool| -> Vec<_> {
+        let nodes = index.state.nodes.iter().filter(|node| !labelled || admits(spec, node));
+        nodes.filter_map(|node| Some((node, keeps_out(node)?))).collect()
+    };
+    let mut tainted = keeping_out(true);
+    if tainted.is_empty() {
+        tainted = keeping_out(false);
+    }
     let Some((node, taint)) = tainted.first() else {
         return plain(
             index,

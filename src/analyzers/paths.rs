@@ -23,6 +23,9 @@ struct Provided {
 /// "Volumes"). Wrong where the application looks for an optional file first and goes on without it; therefore only
 /// a complaint that a log ends with leads here.
 pub(super) fn missing(index: &Index<'_>, view: &ContainerView<'_>, path: &str, log: Evidence) -> Draft {
+    if let Some(draft) = no_token(index, view, path) {
+        return draft.evidence_from(Some(log)).container(view.name()).seen_on(view.pod_resource());
+    }
     let setting = settings(index, view).into_iter().find(|setting| names(setting, path));
     let critical = if view.is_ready() && view.is_running() { Severity::Warning } else { Severity::Critical };
     let draft = match counterpart(&provided(index, view), path) {
@@ -52,6 +55,56 @@ pub(super) fn missing(index: &Index<'_>, view: &ContainerView<'_>, path: &str, l
         .seen_on(view.pod_resource())
         .about(path)
         .hurts(&view.owner)
+}
+
+/// The token of the pod's ServiceAccount, which is mounted unless `automountServiceAccountToken: false` says otherwise, on
+/// the pod or on the account (task "Configure Service Accounts for Pods").
+fn no_token(index: &Index<'_>, view: &ContainerView<'_>, path: &str) -> Option<Draft> {
+    if !path.starts_with("/var/run/secrets/kubernetes.io/serviceaccount") {
+        return None;
+    }
+    let spec = view.pod.spec.as_ref()?;
+    let called = spec.service_account_name.as_deref().unwrap_or("default");
+    let account = index.state.service_accounts.iter().find(|account| {
+        super::index::name(&account.metadata) == called
+            && super::index::namespace(&account.metadata) == view.namespace()
+    });
+    let (field, change) = if spec.automount_service_account_token == Some(false) {
+        let field =
+            format!("{} {}.automountServiceAccountToken", view.owner, super::index::spec_path(&view.owner));
+        (
+            field,
+            Change::pod_spec(
+                &view.owner,
+                "replace",
+                "automountServiceAccountToken",
+                Some(serde_json::json!(true)),
+            ),
+        )
+    } else if account.is_some_and(|account| account.automount_service_account_token == Some(false)) {
+        let field = format!("ServiceAccount {}/{called} automountServiceAccountToken", view.namespace());
+        (
+            field,
+            Change::pod_spec(
+                &view.owner,
+                "add",
+                "automountServiceAccountToken",
+                Some(serde_json::json!(true)),
+            ),
+        )
+    } else {
+        return None;
+    };
+    let sentence = format!(
+        "Container `{}` needs the token of its ServiceAccount `{called}`, which is not mounted: `automountServiceAccountToken: false`.",
+        view.name()
+    );
+    Some(
+        Draft::cause("service_account_token_not_mounted", Severity::Critical, &view.owner, sentence)
+            .evidence(field, "false")
+            .hurts(&view.owner)
+            .fix("Have the token mounted in this workload.", change),
+    )
 }
 
 fn mismatch(

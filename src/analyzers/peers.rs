@@ -16,6 +16,7 @@ use super::{
     network_policies,
     patterns::pattern,
     settings::{Origin, Setting, settings},
+    stateful_peers,
     wiring::{self, Target},
 };
 
@@ -55,6 +56,11 @@ pub(super) fn unknown_host(
             .likely()
             .evidence_from(Some(log));
     };
+    if let Some(draft) =
+        stateful_peers::unknown(index, view, &host).or_else(|| network_policies::without_dns(index, view))
+    {
+        return draft.evidence_from(Some(log)).seen_on(view.pod_resource()).hurts(&view.owner);
+    }
     if let Target::Service { space, name } = wiring::resolve(index, view.namespace(), &host) {
         // A headless Service has no address until a pod of it is ready; any other name that exists has to resolve.
         let sentence =

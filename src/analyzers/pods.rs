@@ -12,9 +12,10 @@ use crate::finding::{Resource, Severity};
 use super::{
     change::Change,
     complaints::last_words,
-    container_start::{doubled, shortened},
+    container_start::shortened,
     draft::{Draft, Rank},
     index::{Index, event_time, is_ready, message, name, namespace, phase, reason},
+    memory::doubled,
     patterns::pattern,
     wiring,
 };
@@ -115,6 +116,10 @@ fn turned_away(index: &Index<'_>, pod: &Pod) -> Option<Draft> {
 /// `spec.nodeName` that names no node: nothing runs the pod, and nobody says so (concept "Assigning Pods to Nodes").
 fn no_such_node(index: &Index<'_>, pod: &Pod) -> Option<Draft> {
     let node = pod.node.as_deref()?;
+    let asked = index.workload(&index.owner(pod)).and_then(|workload| workload.pod.node_name.as_deref());
+    if asked != Some(node) {
+        return None;
+    }
     let known = index.state.nodes.iter().any(|known| name(&known.metadata) == node);
     let waits = phase(pod) == "Pending" && index.object_age(&pod.metadata) > SignedDuration::from_secs(60);
     if known || !waits || index.state.nodes.is_empty() {
@@ -155,6 +160,13 @@ fn waiting_init(index: &Index<'_>, pod: &Pod) -> Option<Draft> {
     );
     let command = view.spec.command.iter().flatten().chain(view.spec.args.iter().flatten()).cloned();
     let command = command.collect::<Vec<_>>().join(" ");
+    if let Some(host) = wiring::absent_host(index, view, &format!("{words}\n{command}")) {
+        let log = format!("log of {} in {}", view.name(), name(&pod.metadata));
+        let draft = wiring::unknown_host(index, view, &host, Severity::Critical);
+        return Some(
+            draft.container(view.name()).evidence(log, words).evidence(view.field("command"), command),
+        );
+    }
     let draft =
         Draft::symptom(Rank::Container, "init_container_waiting", Severity::Critical, &view.owner, sentence)
             .container(view.name())

@@ -8,31 +8,30 @@ use k8s_openapi::{
 
 use serde_json::json;
 
-use crate::finding::{Confidence, Severity};
+use crate::finding::Severity;
 
 use super::{
     change::Change,
     container_start::{killed_by_probe, shortened},
     draft::{Draft, Rank},
     index::{ContainerView, Index, event_count, event_time, message, name, reason},
-    lookalike::nearest,
-    wiring::listening,
+    probe_faults::{impatient, not_grpc, short_timeout, unnamed_port, wrong_path, wrong_port},
 };
 
 /// A container may take this long to get ready before its readiness probe's failures mean something.
 const WARM_UP: SignedDuration = SignedDuration::from_secs(90);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Liveness,
     Readiness,
     Startup,
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::Startup, Self::Liveness, Self::Readiness];
+    pub(super) const ALL: [Self; 3] = [Self::Startup, Self::Liveness, Self::Readiness];
 
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Self::Liveness => "liveness",
             Self::Readiness => "readiness",
@@ -40,7 +39,7 @@ impl Kind {
         }
     }
 
-    fn of<'a>(self, view: &ContainerView<'a>) -> Option<&'a Probe> {
+    pub(super) fn of<'a>(self, view: &ContainerView<'a>) -> Option<&'a Probe> {
         match self {
             Self::Liveness => view.spec.liveness_probe.as_ref(),
             Self::Readiness => view.spec.readiness_probe.as_ref(),
@@ -92,7 +91,9 @@ fn failure<'a>(index: &Index<'a>, view: &ContainerView<'a>, kind: Kind) -> Optio
 }
 
 fn is_current(index: &Index<'_>, view: &ContainerView<'_>, kind: Kind, event: &Event) -> bool {
-    let recent = event_time(event).is_none_or(|at| index.age(at) < SignedDuration::from_mins(10));
+    let seen = event_time(event).map_or(SignedDuration::ZERO, |at| index.age(at));
+    // The recorder tells of a container that fails often less and less: what is down may have been told of an hour ago.
+    let recent = seen < SignedDuration::from_mins(if view.is_ready() { 10 } else { 60 });
     match kind {
         Kind::Readiness => {
             let since = view.running_since().map_or(SignedDuration::ZERO, |at| index.age(at));
@@ -169,9 +170,22 @@ fn verdict(index: &Index<'_>, view: &ContainerView<'_>, kind: Kind, probe: &Prob
     if lower.contains("http response to https client")
         || lower.contains("malformed http")
         || lower.contains("https server")
+        || lower.contains("does not look like a tls handshake")
     {
-        let sentence = format!("The {word} probe of container `{}` uses the wrong scheme.", view.name());
-        return cause("wrong_scheme", sentence).fix("Set httpGet.scheme to what the port speaks.", "");
+        let own = probe.http_get.as_ref().and_then(|http| http.scheme.as_deref()).unwrap_or("HTTP");
+        let right = if own == "HTTPS" { "HTTP" } else { "HTTPS" };
+        let sentence = format!(
+            "The {word} probe of container `{}` speaks {own}, but its port speaks {right}.",
+            view.name()
+        );
+        let field = format!("{word}Probe/httpGet/scheme");
+        return cause("wrong_scheme", sentence).fix(
+            format!("Set the probe's scheme to {right}."),
+            Change::container(view, "add", &field, Some(json!(right))),
+        );
+    }
+    if let Some(draft) = not_grpc(index, view, kind, probe) {
+        return draft;
     }
     if lower.contains("executable file not found")
         || lower.contains("exec: \"") && lower.contains("no such file")
@@ -199,6 +213,9 @@ fn verdict(index: &Index<'_>, view: &ContainerView<'_>, kind: Kind, probe: &Prob
         return draft;
     }
     let late = ["deadline exceeded", "timeout", "timed out"].iter().any(|word| lower.contains(word));
+    if let Some(draft) = short_timeout(view, kind, probe, late) {
+        return draft;
+    }
     if kind != Kind::Readiness && (refused || late) {
         return impatient(view, kind, probe, refused);
     }
@@ -224,154 +241,6 @@ fn verdict(index: &Index<'_>, view: &ContainerView<'_>, kind: Kind, probe: &Prob
         sentence,
     )
     .likely()
-}
-
-/// A probe of a port by a name that the container gives to none of its ports: the kubelet cannot tell where to ask.
-fn unnamed_port(view: &ContainerView<'_>, kind: Kind, probe: &Probe) -> Option<Draft> {
-    let (field, port) = match (&probe.http_get, &probe.tcp_socket) {
-        (Some(http), _) => ("httpGet", &http.port),
-        (None, Some(tcp)) => ("tcpSocket", &tcp.port),
-        (None, None) => return None,
-    };
-    let IntOrString::String(called) = port else { return None };
-    let ports = || view.spec.ports.iter().flatten();
-    if called.parse::<u16>().is_ok() || ports().any(|port| port.name.as_ref() == Some(called)) {
-        return None;
-    }
-    let word = kind.word();
-    let have: Vec<&str> = ports().filter_map(|port| port.name.as_deref()).collect();
-    let named = if have.is_empty() {
-        "no port has a name".to_owned()
-    } else {
-        format!("its ports are named `{}`", have.join("`, `"))
-    };
-    let sentence = format!(
-        "The {word} probe of container `{}` asks for the port named `{called}`, which the container does not have; {named}.",
-        view.name()
-    );
-    let right =
-        nearest(called, have.iter().copied()).or_else(|| have.first().copied()).map(|name| json!(name));
-    let right = right.or_else(|| ports().next().map(|port| json!(port.container_port)));
-    let draft = Draft::cause(&format!("{word}_probe_wrong_port"), Severity::Critical, &view.owner, sentence);
-    Some(match right {
-        Some(right) => draft.fix(
-            format!("Probe the port `{}`.", right.to_string().trim_matches('"')),
-            Change::container(view, "replace", &format!("{word}Probe/{field}/port"), Some(right)),
-        ),
-        None => draft.fix("Declare a port of that name, or probe a number.", ""),
-    })
-}
-
-/// HTTP 404: the server answers and does not know the path. Wrong where the application serves it only later.
-fn wrong_path(view: &ContainerView<'_>, kind: Kind, probe: &Probe) -> Draft {
-    let word = kind.word();
-    let path = probe.http_get.as_ref().and_then(|http| http.path.as_deref()).unwrap_or("/");
-    let sentence = format!(
-        "The {word} probe of container `{}` asks for `{path}`, which its server answers with 404.",
-        view.name()
-    );
-    let others = Kind::ALL
-        .into_iter()
-        .filter(|other| *other != kind)
-        .filter_map(|other| other.of(view)?.http_get.as_ref()?.path.as_deref());
-    let right = others.into_iter().find(|other| *other != path).unwrap_or("/");
-    Draft::cause(&format!("{word}_probe_wrong_path"), Severity::Critical, &view.owner, sentence).fix(
-        format!("Probe a path that the application serves, for instance `{right}`."),
-        Change::container(view, "replace", &format!("{word}Probe/httpGet/path"), Some(json!(right))),
-    )
-}
-
-/// Connection refused on a port on which the container is not known to listen, while it is known to listen on
-/// another. `containerPort` is only a declaration, so a log line that says where it listens makes this certain.
-fn wrong_port(
-    index: &Index<'_>,
-    view: &ContainerView<'_>,
-    kind: Kind,
-    probe: &Probe,
-    port: u16,
-) -> Option<Draft> {
-    let known = listening(index, view);
-    let right = known.iter().copied().find(|known| *known != port)?;
-    if known.contains(&port) {
-        return None;
-    }
-    let word = kind.word();
-    let list = known.iter().map(|port| format!("`{port}`")).collect::<Vec<_>>().join(", ");
-    let sentence = format!(
-        "The {word} probe of container `{}` checks port `{port}`, but the container listens on {list}.",
-        view.name()
-    );
-    let field = if probe.http_get.is_some() {
-        "httpGet"
-    } else if probe.tcp_socket.is_some() {
-        "tcpSocket"
-    } else {
-        "grpc"
-    };
-    Some(
-        Draft::cause(&format!("{word}_probe_wrong_port"), Severity::Critical, &view.owner, sentence)
-            .evidence(view.field("ports"), known.iter().map(u16::to_string).collect::<Vec<_>>().join(", "))
-            .fix(
-                format!("Point the {word} probe at port `{right}`."),
-                Change::container(view, "replace", &format!("{word}Probe/{field}/port"), Some(json!(right))),
-            ),
-    )
-}
-
-/// The kubelet ends the container before it has come up: the time that the probe allows from the start,
-/// initialDelaySeconds + periodSeconds × failureThreshold, is about as long as the container lives. Wrong where the
-/// application hangs and would never come up.
-fn impatient(view: &ContainerView<'_>, kind: Kind, probe: &Probe, refused: bool) -> Draft {
-    let word = kind.word();
-    let period = probe.period_seconds.unwrap_or(10);
-    let allowed = probe.initial_delay_seconds.unwrap_or(0) + period * probe.failure_threshold.unwrap_or(3);
-    let lived = view.last_end().and_then(|end| {
-        let (from, to) = (end.started_at.as_ref()?.0, end.finished_at.as_ref()?.0);
-        Some(to.duration_since(from).as_secs())
-    });
-    let early = lived.is_some_and(|lived| lived <= i64::from(allowed + 2 * period) + 30);
-    let code = match kind {
-        Kind::Liveness if early => "liveness_probe_too_aggressive",
-        Kind::Startup => "startup_probe_too_short",
-        _ => "liveness_probe_failing",
-    };
-    let lived =
-        lived.map(|lived| format!(", and its last run was ended after `{lived}` s")).unwrap_or_default();
-    let does = if refused { "listens" } else { "answers" };
-    let sentence = if early || kind == Kind::Startup {
-        format!(
-            "The {word} probe ends container `{}` before it {does}: the probe allows `{allowed}` s{lived}.",
-            view.name()
-        )
-    } else {
-        format!("Container `{}` stops answering its liveness probe and is restarted{lived}.", view.name())
-    };
-    let draft = Draft::cause(code, Severity::Critical, &view.owner, sentence)
-        .confidence(if early && refused { Confidence::Certain } else { Confidence::Likely });
-    let draft = if early || kind == Kind::Startup {
-        draft.fix("Give it time to start with a startupProbe.", startup_probe(view, kind, probe, allowed))
-    } else {
-        draft.fix("Find out why it hangs; a longer timeoutSeconds helps where it is only slow.", "")
-    };
-    let state = view.last_end().map(|end| format!("exit code {}", end.exit_code)).unwrap_or_default();
-    draft.evidence(
-        format!("Pod {}/{} lastState of {}", view.namespace(), name(&view.pod.metadata), view.name()),
-        format!("{state}, {} restarts", view.restarts()),
-    )
-}
-
-/// A startup probe of the same check that allows ten times as long.
-fn startup_probe(view: &ContainerView<'_>, kind: Kind, probe: &Probe, allowed: i32) -> Change {
-    if kind == Kind::Startup {
-        let threshold = probe.failure_threshold.unwrap_or(3) * 10;
-        return Change::container(view, "add", "startupProbe/failureThreshold", Some(json!(threshold)));
-    }
-    let mut longer = probe.clone();
-    longer.initial_delay_seconds = None;
-    longer.success_threshold = None;
-    longer.period_seconds = Some(5);
-    longer.failure_threshold = Some((allowed.max(12) * 10 / 5).min(360));
-    Change::container(view, "add", "startupProbe", Some(json!(longer)))
 }
 
 #[cfg(test)]

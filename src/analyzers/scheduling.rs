@@ -105,17 +105,15 @@ fn refused(index: &Index<'_>, pod: &Pod, spec: &PodSpec, said: &str) -> Option<D
             || reason.contains("node-role.kubernetes.io/master")
     };
     let real: Vec<_> = all.iter().filter(|(_, reason)| !expected(reason)).copied().collect();
-    // A taint reserves a node on purpose: of reasons that refuse as many nodes, it is the last to be told.
-    let weight = |(count, reason): &&(u32, &str)| (*count, !reason.contains("taint"));
-    let (_, mut reason) =
-        real.iter().max_by_key(weight).or_else(|| all.iter().max_by_key(weight)).copied()?;
-    let labels = real.iter().find(|(_, reason)| reason.contains("node affinity/selector"));
-    if let Some((_, told)) =
-        labels.filter(|_| !index.state.nodes.iter().any(|node| node_constraints::admits(spec, node)))
-    {
-        // Whatever else keeps nodes away, none has the labels.
-        reason = told;
-    }
+    // Nodes without the labels are out by choice, and one reserves a node by a taint on purpose: where something else
+    // keeps the pod from the nodes that are left, that is told.
+    let placeable = index.state.nodes.iter().any(|node| node_constraints::admits(spec, node));
+    let by_choice = |reason: &str| {
+        let labels = reason.contains("node affinity/selector");
+        if placeable { u8::from(labels) * 2 + u8::from(reason.contains("taint")) } else { u8::from(!labels) }
+    };
+    let weight = |(count, reason): &&(u32, &str)| (std::cmp::Reverse(by_choice(reason)), *count);
+    let (_, reason) = real.iter().max_by_key(weight).or_else(|| all.iter().max_by_key(weight)).copied()?;
     let told = match reason {
         _ if reason.starts_with("Insufficient ") => {
             insufficient(index, &owner, pod, spec, reason.trim_start_matches("Insufficient "))
@@ -142,8 +140,8 @@ fn refused(index: &Index<'_>, pod: &Pod, spec: &PodSpec, said: &str) -> Option<D
             index,
             &owner,
             "topology_spread_unsatisfiable",
-            "its topologySpreadConstraints allow no node",
-            "Set whenUnsatisfiable to ScheduleAnyway, or add nodes.",
+            &format!("its topologySpreadConstraints ({}) allow no node", spread(spec)),
+            "Set whenUnsatisfiable to ScheduleAnyway, add nodes, or leave out tainted ones with nodeTaintsPolicy: Honor.",
         ),
         _ if reason.contains("free ports") => node_constraints::host_port(index, pod, &owner, spec),
         _ if reason.contains("volume node affinity conflict") => plain(
@@ -163,6 +161,18 @@ fn refused(index: &Index<'_>, pod: &Pod, spec: &PodSpec, said: &str) -> Option<D
         _ => return None,
     };
     Some(told)
+}
+
+/// `maxSkew 1 over kubernetes.io/hostname, DoNotSchedule`.
+fn spread(spec: &PodSpec) -> String {
+    let hard = spec
+        .topology_spread_constraints
+        .iter()
+        .flatten()
+        .filter(|rule| rule.when_unsatisfiable == "DoNotSchedule");
+    let told = hard
+        .map(|rule| format!("`maxSkew: {}` over `{}`, `DoNotSchedule`", rule.max_skew, rule.topology_key));
+    told.collect::<Vec<_>>().join("; ")
 }
 
 pub(super) fn plain(index: &Index<'_>, owner: &Resource, code: &str, why: &str, todo: &str) -> Draft {

@@ -5,6 +5,7 @@ use k8s_openapi::{
     api::{
         apps::v1::Deployment,
         batch::v1::{CronJob, Job},
+        storage::v1::StorageClass,
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
@@ -68,7 +69,15 @@ fn of(index: &Index<'_>, object: &Resource) -> Vec<(bool, String)> {
             one(index.state.claims.iter().find(|claim| same(&claim.metadata)).map(|claim| {
                 let phase =
                     claim.status.as_ref().and_then(|status| status.phase.as_deref()).unwrap_or("Pending");
-                format!("Claim `{}` is `{phase}`.", object.name)
+                let class = claim.spec.as_ref().and_then(|spec| spec.storage_class_name.as_deref());
+            let class = state_class(index, class);
+            let waits = class.is_some_and(|class| class.volume_binding_mode.as_deref() == Some("WaitForFirstConsumer"));
+            let why = if waits && phase == "Pending" {
+                "; its class binds a volume only for the first consumer, a pod that uses it (`WaitForFirstConsumer`)"
+            } else {
+                ""
+            };
+            format!("Claim `{}` is `{phase}`{why}.", object.name)
             }))
         }
         "HorizontalPodAutoscaler" => {
@@ -86,6 +95,10 @@ fn of(index: &Index<'_>, object: &Resource) -> Vec<(bool, String)> {
         }
         _ => Vec::new(),
     }
+}
+
+fn state_class<'a>(index: &Index<'a>, called: Option<&str>) -> Option<&'a StorageClass> {
+    index.state.storage_classes.iter().find(|class| Some(name(&class.metadata)) == called)
 }
 
 fn workload(index: &Index<'_>, object: &Resource) -> Vec<(bool, String)> {
@@ -126,20 +139,22 @@ fn workload(index: &Index<'_>, object: &Resource) -> Vec<(bool, String)> {
     told
 }
 
-/// Annotations in which people say why something is as it is.
+/// Annotations in which people say why something is as it is: sentences, not what tools keep there.
 fn notes(meta: &ObjectMeta) -> String {
-    let telling = ["change", "reason", "note", "comment", "ticket", "description", "scale", "why"];
+    let by_tools =
+        ["kubernetes.io", "k8s.io", "helm.sh", "argoproj.io", "fluxcd.io", "istio.io", "cattle.io"];
     let told = meta.annotations.iter().flatten().filter(|(key, value)| {
-        let own = key.rsplit('/').next().unwrap_or(key).to_lowercase();
-        !key.contains("last-applied") && value.len() < 300 && telling.iter().any(|word| own.contains(word))
+        let domain = key.split('/').next().unwrap_or_default();
+        let by_people = key.ends_with("change-cause") || !by_tools.iter().any(|tool| domain.ends_with(tool));
+        by_people
+            && value.len() < 300
+            && value.split_whitespace().count() >= 3
+            && !value.starts_with(['{', '['])
     });
-    let told: Vec<String> = told
-        .take(2)
-        .map(|(key, value)| {
-            format!(" Its annotation `{key}` says: {}.", shorten(one_line(value).trim_end_matches('.'), 160))
-        })
-        .collect();
-    told.concat()
+    let told = told.take(2).map(|(key, value)| {
+        format!(" Its annotation `{key}` says: {}.", shorten(one_line(value).trim_end_matches('.'), 160))
+    });
+    told.collect()
 }
 
 /// A rollout that goes on within its time.
@@ -295,11 +310,11 @@ mod tests {
         objects.truncate(1);
         objects[0]["spec"]["replicas"] = json!(0);
         objects[0]["metadata"]["annotations"] =
-            json!({"team.example/change": "CHG-1 until Monday", "x": "y"});
+            json!({"team.example/paused": "CHG-1 until Monday", "x": "y"});
         assert_eq!(
             told(objects, "Deployment", "web"),
             [
-                "Deployment `web` is scaled to 0 replicas, so it has no pods. Its annotation `team.example/change` says: CHG-1 until Monday."
+                "Deployment `web` is scaled to 0 replicas, so it has no pods. Its annotation `team.example/paused` says: CHG-1 until Monday."
             ]
         );
     }

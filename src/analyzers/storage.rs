@@ -2,7 +2,7 @@
 //! are `mounting`'s matter.
 
 use jiff::SignedDuration;
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec};
 use serde_json::json;
 
 use crate::cluster::state::Pod;
@@ -13,6 +13,7 @@ use super::{
     draft::Draft,
     index::{Index, Workload, is_live, message, name, namespace, phase, reason, spec_path},
     lookalike::nearest,
+    storage_classes::{missing_class, no_class},
     volume_fit::{fits, nearest_volume},
 };
 
@@ -89,6 +90,9 @@ fn unbound(index: &Index<'_>, claim: &PersistentVolumeClaim) -> Option<Draft> {
     let class = spec.storage_class_name.as_deref();
     let found = class
         .and_then(|class| index.state.storage_classes.iter().find(|known| name(&known.metadata) == class));
+    if let Some(draft) = absent_volume(index, claim, spec, &resource, severity) {
+        return Some(hurting(index, &pods, draft.evidence_from(said)));
+    }
     let draft = match (class, found) {
         // A class that is only a name binds volumes of that name: no StorageClass has to exist for it.
         (Some(class), None) if !class.is_empty() && !has_volume(index, claim, class) => {
@@ -131,6 +135,31 @@ fn unbound(index: &Index<'_>, claim: &PersistentVolumeClaim) -> Option<Draft> {
     };
     let draft = draft.evidence(field, class.unwrap_or("(none)")).seen_on(itself);
     Some(hurting(index, &pods, draft.evidence_from(said)))
+}
+
+/// A claim for one volume by name (`spec.volumeName`) that does not exist: it waits for it for ever.
+fn absent_volume(
+    index: &Index<'_>,
+    claim: &PersistentVolumeClaim,
+    spec: &PersistentVolumeClaimSpec,
+    resource: &Resource,
+    severity: Severity,
+) -> Option<Draft> {
+    let called = spec.volume_name.as_deref().filter(|called| !called.is_empty())?;
+    let names = || index.state.volumes.iter().map(|volume| name(&volume.metadata));
+    if names().any(|known| known == called) || !index.is_listed("persistentvolumes") {
+        return None;
+    }
+    let near = nearest(called, names()).map(|near| format!("; there is `{near}`")).unwrap_or_default();
+    let sentence = format!(
+        "Claim `{}` asks for the PersistentVolume `{called}`, which does not exist{near}.",
+        name(&claim.metadata)
+    );
+    Some(
+        Draft::cause("pv_missing", severity, resource, sentence)
+            .evidence(format!("{resource} spec.volumeName"), called)
+            .fix("Create that volume, or make the claim anew without volumeName.", ""),
+    )
 }
 
 fn hurting(index: &Index<'_>, pods: &[&Pod], draft: Draft) -> Draft {
@@ -240,75 +269,6 @@ fn has_volume(index: &Index<'_>, claim: &PersistentVolumeClaim, class: &str) -> 
             volume.spec.as_ref().and_then(|spec| spec.storage_class_name.as_deref()).unwrap_or_default();
         of_class == class && fits(claim, volume)
     })
-}
-
-fn class_names(index: &Index<'_>) -> Vec<String> {
-    index.state.storage_classes.iter().map(|class| name(&class.metadata).to_owned()).collect()
-}
-
-fn missing_class(
-    index: &Index<'_>,
-    resource: &Resource,
-    claim: &Resource,
-    class: &str,
-    severity: Severity,
-) -> Draft {
-    let have = class_names(index);
-    let offers = if have.is_empty() {
-        "there is no StorageClass at all".to_owned()
-    } else {
-        format!("there is `{}`", have.join("`, `"))
-    };
-    let sentence = format!(
-        "{} `{}` asks for the StorageClass `{class}`, which does not exist; {offers}.",
-        resource.kind, resource.name
-    );
-    let near = nearest(class, have.iter().map(String::as_str))
-        .map(str::to_owned)
-        .or_else(|| have.first().cloned())
-        .unwrap_or_else(|| "<class>".to_owned());
-    let draft = Draft::cause("storage_class_missing", severity, resource, sentence);
-    let space = claim.namespace.as_deref().unwrap_or_default();
-    let (kind, what, note) = if resource.kind == "StatefulSet" {
-        ("statefulset", "the StatefulSet", ": claim templates cannot be changed")
-    } else {
-        ("pvc", "the claim", "")
-    };
-    let again = |kind: &str, called: &str| {
-        format!(
-            "kubectl -n {space} get {kind} {called} -o yaml | sed 's/storageClassName: {class}/storageClassName: {near}/' | kubectl replace --force -f -"
-        )
-    };
-    // The claim that the template has made already keeps its class, too.
-    let command = if kind == "pvc" {
-        again(kind, &claim.name)
-    } else {
-        format!("{}\n{}", again("pvc", &claim.name), again(kind, &resource.name))
-    };
-    draft
-        .fix(format!("Recreate {what} with the class `{near}`{note}."), command)
-        .risk("The claim was never bound, so no data is lost; the pods that use it are made anew.")
-}
-
-fn no_class(
-    index: &Index<'_>,
-    claim: &PersistentVolumeClaim,
-    resource: &Resource,
-    severity: Severity,
-) -> Draft {
-    let have = class_names(index);
-    let offers = if have.is_empty() { String::new() } else { format!(" (there is `{}`)", have.join("`, `")) };
-    let sentence = format!(
-        "Claim `{}` names no StorageClass, and the cluster has no default one{offers} and no free volume that fits.",
-        name(&claim.metadata)
-    );
-    let class = have.first().map_or("<class>", String::as_str);
-    let itself =
-        Resource::namespaced("PersistentVolumeClaim", namespace(&claim.metadata), name(&claim.metadata));
-    let command = Change::merge(&itself, &json!({"spec": {"storageClassName": class}}));
-    Draft::cause("pvc_no_storage_class", severity, resource, sentence)
-        .fix(format!("Name a StorageClass, such as `{class}`, or make one the default."), command)
-        .risk("A class without a provisioner still needs a PersistentVolume of that class.")
 }
 
 fn not_provided(

@@ -31,11 +31,35 @@ pub(super) fn nearest_volume<'a>(
     let wanted = claim.spec.as_ref()?;
     let judged = index.state.volumes.iter().filter_map(|volume| {
         let misfits = misfits(claim, wanted, volume, volume.spec.as_ref()?);
+        // A claim for one volume by name gets no other.
+        let other = wanted
+            .volume_name
+            .as_deref()
+            .is_some_and(|called| !called.is_empty() && called != name(&volume.metadata));
         // What differs in its class and in more is another kind of volume, and nobody meant it.
         let foreign = misfits.len() > 1 && misfits.iter().any(|misfit| misfit.code == CLASS);
-        (!misfits.is_empty() && !foreign).then_some((volume, misfits))
+        (!misfits.is_empty() && !foreign && !other).then_some((volume, misfits))
     });
-    judged.min_by_key(|(volume, misfits)| (misfits.len(), name(&volume.metadata)))
+    let meant = |volume: &PersistentVolume| {
+        let by_name = wanted.volume_name.as_deref() == Some(name(&volume.metadata));
+        let holder = volume.spec.as_ref().and_then(|spec| spec.claim_ref.as_ref());
+        let was_its = holder.is_some_and(|holder| {
+            holder.namespace.as_deref() == Some(namespace(&claim.metadata))
+                && holder.name.as_deref() == Some(name(&claim.metadata))
+        });
+        by_name || was_its
+    };
+    // A volume that once was the claim's or that it names was meant; one of another class hardly.
+    judged.min_by_key(|(volume, misfits)| {
+        let foreign = misfits.iter().any(|misfit| misfit.code == CLASS);
+        let of_space = volume
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.claim_ref.as_ref())
+            .and_then(|holder| holder.namespace.as_deref());
+        let elsewhere = of_space.is_some_and(|space| space != namespace(&claim.metadata));
+        (!meant(volume), foreign, elsewhere, misfits.len(), name(&volume.metadata))
+    })
 }
 
 /// Whether nothing keeps the volume from being bound to the claim: then the binder is about to do it.
@@ -102,13 +126,6 @@ fn misfits(
             "pv_selector_mismatch",
             format!("has {own}, which the claim's selector does not take"),
             "selector",
-        );
-    }
-    if wanted.volume_name.as_deref().is_some_and(|called| called != name(&volume.metadata)) {
-        add(
-            "pv_name_mismatch",
-            format!("is not the volume `{}`", wanted.volume_name.as_deref().unwrap_or_default()),
-            "volumeName",
         );
     }
     found

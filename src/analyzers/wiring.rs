@@ -96,6 +96,20 @@ pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
     }
 }
 
+/// A host in `text` that has the form of a Service's full name, or stands with a port, and is no Service.
+pub(super) fn absent_host(index: &Index<'_>, view: &ContainerView<'_>, text: &str) -> Option<String> {
+    static FORMS: LazyLock<Regex> = LazyLock::new(|| {
+        pattern(
+            r"\b([a-z][a-z0-9-]*(?:\.[a-z0-9-]+)?\.svc(?:\.[a-z0-9.-]+[a-z0-9])?)\b|(?:nslookup|getent hosts|nc(?: -\w+)*|ping(?: -\w+ ?\d*)*) ([a-z][a-z0-9.-]*[a-z0-9])|://([a-z][a-z0-9.-]*[a-z0-9])",
+        )
+    });
+    let hosts = FORMS
+        .captures_iter(text)
+        .filter_map(|groups| groups.iter().skip(1).flatten().next().map(|host| host.as_str().to_owned()));
+    let absent = |host: &String| matches!(resolve(index, view.namespace(), host), Target::NoService { .. });
+    hosts.into_iter().find(absent).filter(|host| !has_alias(view, host))
+}
+
 fn has_alias(view: &ContainerView<'_>, host: &str) -> bool {
     let aliases = view.pod.spec.as_ref().and_then(|spec| spec.host_aliases.as_deref()).unwrap_or_default();
     aliases.iter().flat_map(|alias| alias.hostnames.iter().flatten()).any(|alias| alias == host)

@@ -113,8 +113,8 @@ pub fn without_time(line: &str) -> &str {
 }
 
 /// Whether a line goes on with what the line before began: indented, or a cause or frame of an error.
-fn belongs_to_the_last(text: &str) -> bool {
-    text.starts_with([' ', '\t'])
+pub fn belongs_to_the_last(text: &str) -> bool {
+    text.starts_with([' ', '\t', '|'])
         || ["Caused by: ", "Traceback (most recent", "During handling of the above", "goroutine ", "at "]
             .iter()
             .any(|start| text.starts_with(start))

@@ -55,7 +55,8 @@ impl<'a> Turn<'a> {
             .iter()
             .filter(|(call, ok, _)| *ok && command_of(call).is_some_and(|c| c.starts_with("logs ")));
         let lines = logs.flat_map(|(_, _, output)| {
-            let whole: Vec<&str> = output.lines().collect();
+            let told = |line: &&str| !line.starts_with(['…', '(']);
+            let whole: Vec<&str> = output.lines().filter(told).collect();
             let found = forms(whole.iter().copied());
             standing_out(&found, MOST_LINES).into_iter().map(|form| form.last.to_owned()).collect::<Vec<_>>()
         });

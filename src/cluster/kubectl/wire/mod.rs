@@ -43,7 +43,7 @@ impl Default for Limits {
         Self {
             request: Duration::from_secs(15),
             command: Duration::from_secs(45),
-            output: 1 << 20,
+            output: 8 << 20,
             read: 64 << 20,
             page: 500,
         }
