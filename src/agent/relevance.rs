@@ -23,7 +23,13 @@ pub fn sort<'a>(findings: &'a [Finding], about: &[Resource]) -> Relevant<'a> {
         return Relevant { asked: roots().collect(), unasked: Vec::new() };
     }
     let mut asked = with_causes(findings, |finding| about.iter().any(|object| names(finding, object)));
-    if !roots().any(|root| asked.contains(&root.id) && root.severity < Severity::Notice) {
+    let none = |asked: &BTreeSet<&FindingId>| {
+        !roots().any(|root| asked.contains(&root.id) && root.severity < Severity::Notice)
+    };
+    if none(&asked) {
+        asked.extend(with_causes(findings, |finding| about.iter().any(|object| speaks_of(finding, object))));
+    }
+    if none(&asked) {
         asked.extend(with_causes(findings, |finding| {
             about.iter().any(|object| object.kind != "Namespace" && shares_namespace(finding, object))
         }));
@@ -60,6 +66,11 @@ fn names(finding: &Finding, object: &Resource) -> bool {
 /// Whether `name` is what a controller made of `owner`, e.g. `web-7d4b9` of `web`.
 fn is_generated_from(name: &str, owner: &str) -> bool {
     name.strip_prefix(owner).is_some_and(|rest| rest.starts_with('-'))
+}
+
+/// Whether its sentence names the object, as that of an Ingress names the Service that it cannot reach.
+fn speaks_of(finding: &Finding, object: &Resource) -> bool {
+    object.kind != "Namespace" && finding.summary.contains(&format!("`{}`", object.name))
 }
 
 fn shares_namespace(finding: &Finding, object: &Resource) -> bool {

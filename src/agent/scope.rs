@@ -167,7 +167,8 @@ fn is_nearly(word: &str, name: &str) -> bool {
 /// The names in the question that nothing has: words that stand beside a kind or are of the form of a generated name, and
 /// match nothing.
 fn unknown(text: &str, names: &[Resource]) -> Vec<Unknown> {
-    const KINDS: [&str; 16] = [
+    // Kinds of which the names are read.
+    const KINDS: [&str; 13] = [
         "pod",
         "deployment",
         "deploy",
@@ -180,9 +181,6 @@ fn unknown(text: &str, names: &[Resource]) -> Vec<Unknown> {
         "ingress",
         "namespace",
         "node",
-        "configmap",
-        "secret",
-        "pvc",
         "hpa",
     ];
     let words = words(text);

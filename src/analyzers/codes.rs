@@ -132,6 +132,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("post_start_hook_failed", "A postStart hook fails."),
     ("pre_stop_hook_blocks_termination", "A preStop hook keeps a deleted pod from ending."),
     ("pre_stop_hook_failed", "A preStop hook fails."),
+    ("preempted_by_higher_priority", "A pod had to go for one of a higher priority."),
     ("priority_class_missing", "A PriorityClass does not exist."),
     ("process_exits_zero_in_deployment", "A process ends by itself where it is meant to run on."),
     ("pv_access_mode_mismatch", "A volume does not allow the access mode that a claim asks for."),

@@ -146,8 +146,16 @@ fn not_executed(index: &Index<'_>, view: &ContainerView<'_>, told: &str, code: i
             .fix("Use an image for the node's architecture.", "")
     } else if told.contains("permission denied") || code == 126 {
         let sentence = format!("The command of container `{}` may not be executed.", view.name());
-        Draft::cause("container_command_not_executable", Severity::Critical, &view.owner, sentence)
-            .fix("Make the file executable in the image, or call it through its interpreter.", "")
+        let draft =
+            Draft::cause("container_command_not_executable", Severity::Critical, &view.owner, sentence);
+        match scripts::mode_of_program(view) {
+            Some((volume, change)) => draft
+                .evidence(view.field("volumeMounts"), format!("volume {volume}, defaultMode 0644"))
+                .fix("Mount the files of that volume with a mode that can be executed (0755).", change),
+            None => {
+                draft.fix("Make the file executable in the image, or call it through its interpreter.", "")
+            }
+        }
     } else if code == 128
         && !told.contains("no such file")
         && !told.contains("not found")

@@ -74,7 +74,11 @@ fn config_path(text: &str) -> Option<String> {
     static FILE: LazyLock<Regex> = LazyLock::new(|| {
         pattern(r#"((?:/[\w.@+-]+)*/?[\w.@+-]+\.(?:ya?ml|json|toml|ini|conf|cfg|cnf|properties|xml|env))\b"#)
     });
-    path(text).or_else(|| first_group(&FILE, text).map(str::to_owned))
+    let named = FILE.captures_iter(text).filter_map(|groups| groups.get(1)).find(|file| {
+        // `org.yaml.snakeyaml` is a package and no file.
+        !text.get(file.end()..).is_some_and(|rest| rest.starts_with('.'))
+    });
+    path(text).or_else(|| named.map(|file| file.as_str().to_owned()))
 }
 
 /// The name of an environment variable that a line says is not set.

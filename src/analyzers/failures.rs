@@ -5,7 +5,10 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use crate::finding::{Evidence, Resource};
+use crate::{
+    finding::{Evidence, Resource},
+    text::shorten,
+};
 
 use super::{
     api_versions,
@@ -74,9 +77,7 @@ pub(super) fn bad_config(
     let draft = cause(view, "config_parse_error", &holder, sentence, log).about(what);
     let draft = match (file, line) {
         (Some(file), Some((_, text))) => draft.evidence(file.source(view), text.trim_end()),
-        (Some(file), None) => {
-            draft.evidence(file.source(view), file.value.lines().next().unwrap_or_default())
-        }
+        (Some(file), None) => draft.evidence(file.source(view), shorten(&file.value, 160)),
         _ => draft,
     };
     let change = match file {

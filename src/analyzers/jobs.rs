@@ -51,7 +51,12 @@ fn failed(index: &Index<'_>, job: &Job) -> Vec<Draft> {
     let said = condition.message.as_deref().unwrap_or_default();
     let mut drafts = if past { Vec::new() } else { causes(index, job) };
     let draft = draft.evidence(format!("{itself} status.conditions[Failed]"), format!("{why}: {said}"));
-    let draft = drafts.iter().fold(draft, |draft, cause| draft.blames(&cause.finding.resource));
+    let mut draft = drafts.iter().fold(draft, |draft, cause| draft.blames(&cause.finding.resource));
+    if owner.kind == "CronJob" {
+        // The next run is made from the CronJob's template: that is what to mend.
+        draft.finding.resource = owner.clone();
+        draft = draft.seen_on(itself.clone()).about(itself.name.clone());
+    }
     drafts.push(Draft { rank: Rank::Workload, ..draft }.hurts(&owner));
     drafts
 }
@@ -128,11 +133,17 @@ fn used_up(index: &Index<'_>, job: &Job, itself: &Resource, severity: Severity) 
         .map(|end| format!(" with exit code `{}`", end.exit_code))
         .unwrap_or_default();
     let words = spoken.as_ref().map(|(_, text)| format!(": {}", shortened(text))).unwrap_or_default();
-    let sentence = format!(
-        "Job `{}` failed after `{failures}` attempts (backoffLimit `{limit}`); its last pod ended{code}{}.",
-        itself.name,
-        words.trim_end_matches('.')
-    );
+    let indexes = job
+        .status
+        .as_ref()
+        .and_then(|status| status.failed_indexes.as_deref())
+        .filter(|indexes| !indexes.is_empty());
+    let how = match indexes {
+        Some(indexes) => format!("failed at its index `{indexes}`"),
+        None => format!("failed after `{failures}` attempts (backoffLimit `{limit}`)"),
+    };
+    let sentence =
+        format!("Job `{}` {how}; its last pod ended{code}{}.", itself.name, words.trim_end_matches('.'));
     let draft = Draft::cause("job_backoff_limit_exceeded", severity, itself, sentence).fix(
         "Correct what its log complains about and create the Job anew: a Job's template cannot be changed.",
         "",

@@ -164,7 +164,8 @@ fn missing_variable(
     } else {
         "Container"
     };
-    let why = optional_reference(index, view, variable).unwrap_or_default();
+    let optional = optional_reference(index, view, variable);
+    let (why, repointed) = optional.unwrap_or_default();
     let sentence =
         format!("{kind} `{}` needs the environment variable `{variable}`, which {state}{why}.", view.name());
     let names: Vec<&str> = view.spec.env.iter().flatten().map(|env| env.name.as_str()).collect();
@@ -177,13 +178,24 @@ fn missing_variable(
             .seen_on(view.pod_resource())
             .evidence_from(Some(log))
             .evidence(source, known.map_or(quoted, |setting| format!("{}=", setting.name)))
-            .fix(format!("Set `{variable}`."), Change::set_env(view, variable, "<value>")),
+            .fix(
+                if repointed.is_some() {
+                    "Name the ConfigMap that is there.".to_owned()
+                } else {
+                    format!("Set `{variable}`.")
+                },
+                repointed.unwrap_or_else(|| Change::set_env(view, variable, "<value>")),
+            ),
     )
 }
 
 /// An optional ConfigMap or Secret that does not exist and was to give the variable: the kubelet leaves it out without a
 /// word (task "Configure a Pod to Use a ConfigMap", optional references).
-fn optional_reference(index: &Index<'_>, view: &ContainerView<'_>, variable: &str) -> Option<String> {
+fn optional_reference(
+    index: &Index<'_>,
+    view: &ContainerView<'_>,
+    variable: &str,
+) -> Option<(String, Option<Change>)> {
     let space = view.namespace();
     let by_name = view.spec.env.iter().flatten().filter(|env| env.name == variable);
     let keys = by_name
@@ -203,10 +215,24 @@ fn optional_reference(index: &Index<'_>, view: &ContainerView<'_>, variable: &st
         .find(|map| map.data.as_ref().is_some_and(|data| data.contains_key(variable)))
         .map(|map| name(&map.metadata));
     let near = holds.or_else(|| super::lookalike::nearest(absent, here().map(|map| name(&map.metadata))));
+    let place = view
+        .spec
+        .env_from
+        .iter()
+        .flatten()
+        .position(|from| from.config_map_ref.as_ref().is_some_and(|map| map.name == absent));
+    let change = near.zip(place).map(|(near, place)| {
+        Change::container(
+            view,
+            "replace",
+            &format!("envFrom/{place}/configMapRef/name"),
+            Some(serde_json::json!(near)),
+        )
+    });
     let near = near
         .map(|near| format!("; `{near}` is there{}", if holds.is_some() { " and has it" } else { "" }))
         .unwrap_or_default();
-    Some(format!(": the optional ConfigMap `{absent}` that was to give it does not exist{near}"))
+    Some((format!(": the optional ConfigMap `{absent}` that was to give it does not exist{near}"), change))
 }
 
 /// A write to the container's root filesystem that `securityContext.readOnlyRootFilesystem` forbids, or to a volume

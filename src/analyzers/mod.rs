@@ -25,6 +25,8 @@ mod error_texts;
 mod failures;
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod healthy;
 mod images;
 mod index;
 mod ingresses;

@@ -39,8 +39,13 @@ pub(super) fn blocked(index: &Index<'_>, view: &ContainerView<'_>, service: &Res
     let itself = Resource::namespaced("NetworkPolicy", namespace(&policy.metadata), name(&policy.metadata));
     let word = if direction == Direction::Ingress { "ingress" } else { "egress" };
     let on = port.map(|port| format!(" on port `{port}`")).unwrap_or_default();
+    let meant = near_peer(policy, view.pod)
+        .filter(|_| direction == Direction::Ingress)
+        .map_or_else(String::new, |(allowed, own)| {
+            format!("; it allows `{allowed}`, and the pods have `{own}`")
+        });
     let sentence = format!(
-        "NetworkPolicy `{}` keeps `{}` from Service `{}`{on}: no {word} rule allows it.",
+        "NetworkPolicy `{}` keeps `{}` from Service `{}`{on}: no {word} rule allows it{meant}.",
         itself.name, view.owner.name, service.name
     );
     let command = allow_command(server, view, port, direction);
@@ -88,6 +93,19 @@ pub(super) fn without_dns(index: &Index<'_>, view: &ContainerView<'_>) -> Option
             )
             .about("dns"),
     )
+}
+
+/// A label that a policy asks of its peers, of which the pod has another value: what was probably meant.
+fn near_peer(policy: &NetworkPolicy, pod: &Pod) -> Option<(String, String)> {
+    let rules = policy.spec.as_ref()?.ingress.iter().flatten();
+    let peers =
+        rules.flat_map(|rule| rule.from.iter().flatten()).filter_map(|peer| peer.pod_selector.as_ref());
+    let wanted = peers.flat_map(|selector| selector.match_labels.iter().flatten());
+    let own = labels(&pod.metadata);
+    wanted
+        .filter_map(|(key, value)| Some((key, value, own.get(key)?)))
+        .find(|(_, wanted, own)| wanted != own)
+        .map(|(key, wanted, own)| (format!("{key}={wanted}"), format!("{key}={own}")))
 }
 
 fn port_number(service: &k8s_openapi::api::core::v1::Service) -> Option<i32> {

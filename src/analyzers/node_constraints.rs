@@ -13,7 +13,7 @@ use super::{
     change::Change,
     draft::Draft,
     index::{Index, is_live, kubectl_name, labels, name, spec_path},
-    lookalike::nearest,
+    lookalike::{near, nearest},
     scheduling::{plain, severity},
 };
 
@@ -126,6 +126,12 @@ fn tolerates(spec: &PodSpec, taint: &Taint) -> bool {
     })
 }
 
+/// Whether the pod tolerates every taint of the node that keeps pods out.
+pub(super) fn tolerated(spec: &PodSpec, node: &Node) -> bool {
+    let taints = node.spec.as_ref().and_then(|spec| spec.taints.as_deref()).unwrap_or_default();
+    taints.iter().all(|taint| taint.effect == "PreferNoSchedule" || tolerates(spec, taint))
+}
+
 /// Taints that the control plane sets by itself: their cause is the node's state.
 fn is_automatic(key: &str) -> bool {
     key.starts_with("node.kubernetes.io/") || key.starts_with("node.cloudprovider.kubernetes.io/")
@@ -178,6 +184,10 @@ pub(super) fn taint(index: &Index<'_>, owner: &Resource, spec: &PodSpec, reason:
     if is_automatic(&taint.key) {
         draft = draft.blames(&node_resource);
     }
+    if is_automatic(&taint.key) {
+        draft.rank = super::draft::Rank::Dependency;
+        return draft.fix("Mend the node: this taint goes when it is well.", "");
+    }
     let command = format!("kubectl taint node {machine} {}{value}:{}-", taint.key, taint.effect);
     draft
         .fix(
@@ -198,11 +208,14 @@ fn near_toleration(
 ) -> Option<Draft> {
     let own = index.workload(owner).map_or(spec, |workload| workload.pod);
     let mut tolerations = own.tolerations.iter().flatten().enumerate();
-    let (place, toleration) =
-        tolerations.find(|(_, toleration)| toleration.key.as_deref() == Some(&taint.key))?;
+    let (place, toleration) = tolerations.find(|(_, toleration)| {
+        toleration.key.as_deref().is_some_and(|key| key == taint.key || near(key, &taint.key))
+    })?;
     let effect = toleration.effect.as_deref().filter(|effect| !effect.is_empty() && *effect != taint.effect);
     let value = toleration.value.as_deref().unwrap_or_default();
+    let other_key = toleration.key.as_deref().filter(|key| *key != taint.key);
     let (field, wrong, right) = match effect {
+        _ if other_key.is_some() => ("key", other_key.unwrap_or_default(), taint.key.as_str()),
         Some(effect) => ("effect", effect, taint.effect.as_str()),
         None => ("value", value, taint.value.as_deref().unwrap_or_default()),
     };

@@ -57,7 +57,12 @@ fn size(index: &Index<'_>, view: &ContainerView<'_>, volume: &Volume) -> Option<
 pub(super) fn port(index: &Index<'_>, view: &ContainerView<'_>, text: &str, log: Evidence) -> Draft {
     let own = listening(index, view);
     let words = view.spec.command.iter().flatten().chain(view.spec.args.iter().flatten());
-    let told = format!("{text} {}", words.cloned().collect::<Vec<_>>().join(" "));
+    // The number in `[Errno 98]` is that of the error.
+    let plain = text
+        .split("[Errno ")
+        .map(|part| part.split_once(']').map_or(part, |(_, rest)| rest))
+        .collect::<String>();
+    let told = format!("{} {plain}", words.cloned().collect::<Vec<_>>().join(" "));
     let numbers: Vec<u16> = told
         .split(|letter: char| !letter.is_ascii_digit())
         .filter_map(|part| part.parse().ok())

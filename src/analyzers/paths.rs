@@ -254,7 +254,13 @@ fn counterpart(provided: &[Provided], path: &str) -> Option<Provided> {
     let above =
         |have: &&Provided| have.path == have.mount && near(&have.path, &directory) && have.path != directory;
     let found = provided.iter().find(same_file).or_else(|| provided.iter().find(near_file));
-    let found = found.or_else(|| provided.iter().find(near_place)).cloned();
+    // Of one file only in that directory, another name was meant.
+    let mut beside = provided.iter().filter(|have| {
+        have.path != have.mount
+            && split(&have.path).is_some_and(|(other_directory, _)| other_directory == directory)
+    });
+    let alone = beside.next().filter(|_| beside.next().is_none());
+    let found = found.or_else(|| provided.iter().find(near_place)).or(alone).cloned();
     found.or_else(|| {
         let have = provided.iter().find(above)?;
         Some(Provided { path: format!("{}/{file}", have.path), ..have.clone() })

@@ -75,14 +75,18 @@ pub(super) fn short_timeout(
     kind: Kind,
     probe: &Probe,
     late: bool,
+    said: &str,
 ) -> Option<Draft> {
     let limit = probe.timeout_seconds.unwrap_or(1);
-    if !late || limit > 2 || probe.exec.is_none() {
+    // A server that took the request and has not answered is up.
+    let accepted = said.contains("awaiting headers");
+    if !late || limit > 2 || probe.exec.is_none() && !accepted {
         return None;
     }
     let word = kind.word();
+    let what = if accepted { "answer to" } else { "command of" };
     let sentence = format!(
-        "The command of the {word} probe of container `{}` takes longer than the probe waits (`timeoutSeconds: {limit}` s).",
+        "The {what} the {word} probe of container `{}` takes longer than the probe waits (`timeoutSeconds: {limit}` s).",
         view.name()
     );
     Some(

@@ -213,7 +213,7 @@ fn verdict(index: &Index<'_>, view: &ContainerView<'_>, kind: Kind, probe: &Prob
         return draft;
     }
     let late = ["deadline exceeded", "timeout", "timed out"].iter().any(|word| lower.contains(word));
-    if let Some(draft) = short_timeout(view, kind, probe, late) {
+    if let Some(draft) = short_timeout(view, kind, probe, late, said) {
         return draft;
     }
     if kind != Kind::Readiness && (refused || late) {

@@ -212,10 +212,16 @@ fn insufficient(index: &Index<'_>, owner: &Resource, pod: &Pod, spec: &PodSpec, 
         containers.filter_map(|container| Some((container.name.clone(), request(container)?))).collect();
     let wanted = node_capacity::requested(pod, what);
     let told: Vec<String> = requests.iter().map(|(_, quantity)| quantity.0.clone()).collect();
+    // The others are out of the question, however large they are.
+    let able = |node: &k8s_openapi::api::core::v1::Node| {
+        node_constraints::admits(spec, node) && node_constraints::tolerated(spec, node)
+    };
+    let any = index.state.nodes.iter().any(able);
     let nodes = index
         .state
         .nodes
         .iter()
+        .filter(|node| !any || able(node))
         .filter(|node| node.spec.as_ref().is_none_or(|spec| spec.unschedulable != Some(true)));
     let best = nodes
         .map(|node| {
@@ -243,6 +249,18 @@ fn insufficient(index: &Index<'_>, owner: &Resource, pod: &Pod, spec: &PodSpec, 
         ),
         None => draft,
     };
+    let mut draft = draft;
+    draft = match preempted(index, owner) {
+        Some((by, said)) => {
+            draft.finding.summary = crate::redact::Redacted::new(format!(
+                "{} Its pod had to go for {by}, which has a higher priority.",
+                draft.finding.summary
+            ));
+            draft.finding.code = "preempted_by_higher_priority".to_owned();
+            draft.evidence(format!("events on pods of {owner}"), said)
+        }
+        None => draft,
+    };
     let summary = format!("Lower the {what} request to what a node can give, or add a larger node.");
     match requests.first().filter(|_| is_editable(owner)) {
         Some((container, own)) => {
@@ -253,6 +271,37 @@ fn insufficient(index: &Index<'_>, owner: &Resource, pod: &Pod, spec: &PodSpec, 
         }
         None => draft.fix(summary, ""),
     }
+}
+
+/// Who took the place of a pod of this workload within the hour (`Preempted`, from the scheduler; concept "Pod Priority and
+/// Preemption").
+fn preempted(index: &Index<'_>, owner: &Resource) -> Option<(String, String)> {
+    static BY: LazyLock<Regex> =
+        LazyLock::new(|| pattern(r"Preempted by pod (\S+) on node|Preempted by (\S+) on node"));
+    let pods = index.workload(owner)?.resource.name.clone();
+    let event = index.state.events.iter().rev().find(|event| {
+        let about = &event.involved_object;
+        let its = about.namespace == owner.namespace
+            && about.name.as_deref().is_some_and(|name| name.starts_with(&format!("{pods}-")));
+        let recent =
+            super::index::event_time(event).is_none_or(|at| index.age(at) < SignedDuration::from_hours(1));
+        super::index::reason(event) == "Preempted" && its && recent
+    })?;
+    let said = super::index::message(event);
+    let id = crate::analyzers::patterns::first_group(&BY, said)?;
+    let by = index
+        .state
+        .pods
+        .iter()
+        .find(|pod| pod.metadata.uid.as_deref() == Some(id) || id.ends_with(name(&pod.metadata)));
+    let who = by.map_or_else(
+        || "another pod".to_owned(),
+        |pod| {
+            let other = index.owner(pod);
+            format!("{} `{}`", other.kind, other.name)
+        },
+    );
+    Some((who, said.to_owned()))
 }
 
 /// The largest round request that fits into `room`; none where nothing sensible does.

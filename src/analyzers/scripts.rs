@@ -14,7 +14,7 @@ use super::{
     draft::Draft,
     index::{ContainerView, Index, name},
     patterns::{first_group, pattern},
-    settings::{Origin, settings},
+    settings::{Origin, mounts, settings},
 };
 
 /// A command whose program has blanks in it: Kubernetes runs a list of words and no shell (task "Define a Command and
@@ -82,4 +82,24 @@ pub(super) fn not_a_script(index: &Index<'_>, view: &ContainerView<'_>) -> Optio
             .hurts(&view.owner)
             .fix("Begin the script with `#!/bin/sh`.", change),
     )
+}
+
+/// The ConfigMap or Secret volume from which the container's program comes: its files cannot be executed unless the
+/// volume's `defaultMode` says so (concept "Volumes").
+pub(super) fn mode_of_program(view: &ContainerView<'_>) -> Option<(String, Change)> {
+    let program = view.spec.command.as_ref()?.first()?;
+    let (_, volume) = mounts(view)
+        .into_iter()
+        .find(|(mount, _)| program.starts_with(&format!("{}/", mount.mount_path.trim_end_matches('/'))))?;
+    let kind = if volume.config_map.is_some() {
+        "configMap"
+    } else if volume.secret.is_some() {
+        "secret"
+    } else {
+        return None;
+    };
+    let place =
+        view.pod.spec.as_ref()?.volumes.as_ref()?.iter().position(|known| known.name == volume.name)?;
+    let path = format!("volumes/{place}/{kind}/defaultMode");
+    Some((volume.name.clone(), Change::pod_spec(&view.owner, "add", &path, Some(json!(0o755)))))
 }

@@ -243,10 +243,14 @@ fn slow_end(index: &Index<'_>, pod: &Pod) -> Option<Draft> {
         .evidence(format!("{resource} metadata.deletionGracePeriodSeconds"), grace.to_string())
         .seen_on(resource.clone())
         .fix(
-            "Make the hook end sooner and the grace period fit; this pod can be ended now.",
-            format!("kubectl -n {} delete pod {called} --grace-period=1", namespace(&pod.metadata)),
+            if hook.is_some() {
+                "Make the hook end sooner and the grace period fit; this pod can be taken away at once."
+            } else {
+                "Have the process end on SIGTERM, or shorten its grace period; this pod can be taken away at once."
+            },
+            format!("kubectl -n {} delete pod {called} --grace-period=0 --force", namespace(&pod.metadata)),
         )
-        .risk("What the hook waits for, such as open connections, is cut off.");
+        .risk("Its processes may go on for a while on the node, and open connections are cut off.");
     Some(match hook {
         Some((container, command)) => draft.evidence(format!("{resource} preStop of {container}"), command),
         None => draft,

@@ -228,11 +228,14 @@ fn no_volume_fits(
         ),
         _ => Change::default(),
     };
-    let draft = Draft::cause(code, severity, resource, sentence).fix(fix, change);
+    let held = Resource::global("PersistentVolume", volume);
     let draft = if code == "pv_not_available" {
-        draft.risk("The data of the former claim is still on the volume.")
+        Draft::cause(code, severity, &held, sentence)
+            .fix(fix, change)
+            .risk("The data of the former claim is still on the volume.")
+            .hurts(resource)
     } else {
-        draft
+        Draft::cause(code, severity, resource, sentence).fix(fix, change)
     };
     misfits.iter().fold(draft, |draft, misfit| {
         draft

@@ -74,7 +74,13 @@ pub(super) fn no_class(
         "Claim `{}` names no StorageClass, and the cluster has no default one{offers} and no free volume that fits.",
         name(&claim.metadata)
     );
-    let class = have.first().map_or("<class>", String::as_str);
+    // A class without a provisioner gives no volume by itself.
+    let makes = |called: &&String| {
+        index.state.storage_classes.iter().any(|class| {
+            name(&class.metadata) == called.as_str() && class.provisioner != "kubernetes.io/no-provisioner"
+        })
+    };
+    let class = have.iter().find(makes).map_or("<class>", String::as_str);
     let itself =
         Resource::namespaced("PersistentVolumeClaim", namespace(&claim.metadata), name(&claim.metadata));
     let command = Change::merge(&itself, &json!({"spec": {"storageClassName": class}}));

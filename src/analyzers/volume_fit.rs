@@ -124,11 +124,24 @@ fn misfits(
         let own = if own.is_empty() { "no labels".to_owned() } else { format!("`{}`", own.join(",")) };
         add(
             "pv_selector_mismatch",
-            format!("has {own}, which the claim's selector does not take"),
+            format!(
+                "has {own}, which the claim's selector (`{}`) does not take",
+                shown(wanted.selector.as_ref())
+            ),
             "selector",
         );
     }
     found
+}
+
+fn shown(selector: Option<&k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector>) -> String {
+    let labels = selector.and_then(|selector| selector.match_labels.as_ref());
+    labels
+        .iter()
+        .flat_map(|labels| labels.iter())
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 /// Who has the volume already. A `Released` one keeps its claim's name until an administrator clears it.

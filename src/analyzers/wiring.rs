@@ -348,7 +348,7 @@ pub(super) fn service_ports(service: &Service) -> Vec<u16> {
 pub(super) fn listening(index: &Index<'_>, view: &ContainerView<'_>) -> Vec<u16> {
     static SAID: LazyLock<Regex> = LazyLock::new(|| {
         pattern(
-            r"(?i)\b(?:listen(?:ing|s)?|serv(?:ing|es?)|started|running|ready to accept connections|bound)\b[^\n]{0,60}?(?::|\bport[ =:]+)(\d{2,5})\b|\bon port[ =:]+(\d{2,5})\b",
+            r"(?i)\b(?:listen(?:ing|s)?|serv(?:ing|es?)|started|running|ready to accept connections|bound)\b[^\n]{0,60}?(?::|\bport[ =:]+)(\d{2,5})\b|\bon port[ =:]+(\d{2,5})\b|\bon (?:0\.0\.0\.0|\[::\]|\*|localhost|127\.0\.0\.1)?:(\d{2,5})\b",
         )
     });
     let declared =

@@ -10,6 +10,7 @@ use super::{
     change::Change,
     draft::{Draft, Rank},
     index::{Index, is_live, is_owned, is_ready, labels, name, namespace},
+    node_constraints,
 };
 
 /// How long a workload may take before it counts as short of pods.
@@ -17,6 +18,7 @@ const PATIENCE: SignedDuration = SignedDuration::from_mins(2);
 
 pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
     daemon_sets(index, drafts);
+    tainted_nodes(index, drafts);
     rollouts(index, drafts);
     unavailable(index, drafts);
 }
@@ -68,6 +70,49 @@ fn daemon_sets(index: &Index<'_>, drafts: &mut Vec<Draft>) {
     }
 }
 
+/// Nodes that have the labels a DaemonSet asks for and a taint that it does not tolerate: they get no pod, on purpose or not,
+/// so a notice. The control plane's own taints are left out.
+fn tainted_nodes(index: &Index<'_>, drafts: &mut Vec<Draft>) {
+    for workload in index.workloads().iter().filter(|workload| workload.resource.kind == "DaemonSet") {
+        let out = index.state.nodes.iter().filter(|node| {
+            let own = labels(&node.metadata).keys().any(|key| key.starts_with("node-role.kubernetes.io/"));
+            !own && node_constraints::admits(workload.pod, node)
+                && !node_constraints::tolerated(workload.pod, node)
+        });
+        let out: Vec<_> = out
+            .filter(|node| node.spec.as_ref().is_none_or(|spec| spec.unschedulable != Some(true)))
+            .collect();
+        let Some(first) = out.first() else { continue };
+        let taints = first.spec.as_ref().and_then(|spec| spec.taints.as_deref()).unwrap_or_default();
+        let taint = taints.iter().find(|taint| !taint.key.starts_with("node.kubernetes.io/"));
+        let Some(taint) = taint else { continue };
+        let value = taint.value.as_deref().map(|value| format!("={value}")).unwrap_or_default();
+        let (called, machine) = (&workload.resource.name, name(&first.metadata));
+        let more = if out.len() > 1 { format!(" and {} more", out.len() - 1) } else { String::new() };
+        let sentence = format!(
+            "DaemonSet `{called}` does not run on node `{machine}`{more}: it does not tolerate the taint `{}{value}:{}`.",
+            taint.key, taint.effect
+        );
+        let toleration = json!({"key": taint.key, "operator": "Exists", "effect": taint.effect});
+        let change = match &workload.pod.tolerations {
+            Some(known) if !known.is_empty() => {
+                Change::pod_spec(&workload.resource, "add", "tolerations/-", Some(toleration))
+            }
+            _ => Change::pod_spec(&workload.resource, "add", "tolerations", Some(json!([toleration]))),
+        };
+        drafts.push(
+            Draft::cause("taint_not_tolerated", Severity::Notice, &workload.resource, sentence)
+                .evidence(
+                    format!("Node {machine} spec.taints"),
+                    format!("{}{value}:{}", taint.key, taint.effect),
+                )
+                .seen_on(Resource::global("Node", machine))
+                .about(taint.key.clone())
+                .fix("Tolerate the taint, if the DaemonSet is meant for those nodes.", change),
+        );
+    }
+}
+
 /// A Deployment whose rollout makes no progress (`ProgressDeadlineExceeded`), or is paused with changes waiting.
 fn rollouts(index: &Index<'_>, drafts: &mut Vec<Draft>) {
     for deployment in &index.state.deployments {
@@ -94,12 +139,20 @@ fn rollouts(index: &Index<'_>, drafts: &mut Vec<Draft>) {
                         condition.message.as_deref().unwrap_or("ProgressDeadlineExceeded"),
                     )
                     .fix(
-                        "Undo the rollout until its cause is found.",
-                        format!(
-                            "kubectl -n {} rollout undo deployment/{}",
-                            namespace(&deployment.metadata),
-                            itself.name
-                        ),
+                        if has_earlier(index, &itself) {
+                            "Undo the rollout until its cause is found."
+                        } else {
+                            "Find its cause; there is no earlier version to go back to."
+                        },
+                        if has_earlier(index, &itself) {
+                            format!(
+                                "kubectl -n {} rollout undo deployment/{}",
+                                namespace(&deployment.metadata),
+                                itself.name
+                            )
+                        } else {
+                            String::new()
+                        },
                     ),
             );
         }
@@ -152,6 +205,15 @@ fn behind_an_ordinal(index: &Index<'_>, owner: &Resource, have: usize, wanted: u
         }
         _ => String::new(),
     }
+}
+
+/// Whether a Deployment has a ReplicaSet beside its newest: without one there is nothing to go back to.
+fn has_earlier(index: &Index<'_>, deployment: &Resource) -> bool {
+    let owned = index.state.replica_sets.iter().filter(|set| {
+        let space = namespace(&set.metadata);
+        index.owner_of(space, "ReplicaSet", name(&set.metadata)) == *deployment
+    });
+    owned.count() > 1
 }
 
 /// A workload with fewer ready pods than it wants, minutes after anything changed: the symptom that the causes found

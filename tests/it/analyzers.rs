@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::Path};
 use kubertnetes::{
     analyzers::analyze,
     cluster::{Cluster, Config, snapshot::Snapshot, state::Scope},
-    finding::{Finding, Severity},
+    finding::{Finding, Patch, PatchForm, Severity},
 };
 
 use crate::support::cluster::{practice, scenario_folders};
@@ -66,4 +66,51 @@ async fn analyzers_number_findings_and_refer_only_to_findings() {
             assert!(!finding.is_root() || first_symptom.is_none_or(|symptom| place < symptom));
         }
     }
+}
+
+/// Where the API server has an object, by the plural that it gives its kind.
+fn path(patch: &Patch) -> String {
+    let root =
+        if patch.api_version == "v1" { "/api/v1".to_owned() } else { format!("/apis/{}", patch.api_version) };
+    let kind = patch.resource.kind.to_lowercase();
+    let plural = if kind.ends_with('s') {
+        format!("{kind}es")
+    } else if let Some(stem) = kind.strip_suffix("cy") {
+        format!("{stem}cies")
+    } else {
+        format!("{kind}s")
+    };
+    let space =
+        patch.resource.namespace.as_ref().map(|space| format!("/namespaces/{space}")).unwrap_or_default();
+    format!("{root}{space}/{plural}/{}?dryRun=All", patch.resource.name)
+}
+
+#[tokio::test]
+async fn the_api_server_takes_every_patch_that_is_offered() {
+    let (mut tried, mut refused) = (0, Vec::new());
+    for folder in scenario_folders() {
+        let cluster = Cluster::recorded(Snapshot::open(&folder).unwrap(), &Config::default());
+        let patches = findings(&cluster)
+            .await
+            .into_iter()
+            .filter_map(|finding| finding.fix)
+            .flat_map(|fix| fix.patches);
+        for patch in patches {
+            let form = match patch.form {
+                PatchForm::Json => "application/json-patch+json",
+                PatchForm::Merge => "application/merge-patch+json",
+                PatchForm::Strategic => "application/strategic-merge-patch+json",
+            };
+            let request = http::Request::patch(path(&patch)).header("content-type", form);
+            let request = request.body(patch.body.to_string().into_bytes().into()).unwrap();
+            let code = cluster.client().send(request).await.unwrap().status().as_u16();
+            tried += 1;
+            if code != 200 {
+                refused.push(format!("{}: {code} for {} {}", folder.display(), path(&patch), *patch.body));
+            }
+        }
+    }
+    println!("{tried} patches tried");
+    assert!(refused.is_empty(), "{}", refused.join("\n"));
+    assert!(tried >= 40 || scenario_folders().is_empty(), "only {tried} patches");
 }

@@ -177,7 +177,10 @@ impl<'a> Turn<'a> {
         let about = &self.look.about;
         asked()
             .filter(move |finding| {
-                let itself = about.contains(&finding.resource) && finding.fix.is_some();
+                // What is seen on some nodes only answers a question that names one of them.
+                let mut nodes = finding.seen_on.iter().filter(|object| object.kind == "Node").peekable();
+                let elsewhere = nodes.peek().is_some() && !nodes.any(|node| about.contains(node));
+                let itself = about.contains(&finding.resource) && finding.fix.is_some() && !elsewhere;
                 if faults { finding.severity < Severity::Notice } else { itself }
             })
             .take(MOST_ASKED)
@@ -244,7 +247,18 @@ impl<'a> Turn<'a> {
     /// What follows from a fault, nearest first.
     fn effects(&self, cause: &Finding) -> Vec<&'a Redacted> {
         let mut told: Vec<&Redacted> = Vec::new();
-        for effect in finding::effects(cause, self.findings) {
+        let mut effects = finding::effects(cause, self.findings);
+        // What was asked about comes first; that pods are too few says least.
+        effects.sort_by_key(|effect| {
+            let asked = self
+                .look
+                .about
+                .iter()
+                .any(|object| *object == effect.resource || effect.seen_on.contains(object));
+            let plain = matches!(effect.code.as_str(), "workload_unavailable" | "rollout_stuck");
+            (!asked || plain, plain)
+        });
+        for effect in effects {
             if !told.contains(&&effect.summary) {
                 told.push(&effect.summary);
             }

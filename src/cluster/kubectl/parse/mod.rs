@@ -49,10 +49,7 @@ pub fn parse(line: &str) -> Result<Command, Refusal> {
         words.remove(0);
     }
     let verb = take_verb(&mut words)?;
-    let mut second = || {
-        let at = words.iter().position(|word| !word.starts_with('-'));
-        at.map(|at| words.remove(at))
-    };
+    let mut second = || second_word(&mut words);
     let verb = match verb.as_str() {
         "get" => Verb::Get(verbs::get(&Parsed::read("get", words, flags::GET)?)?),
         "describe" => Verb::Describe(verbs::describe(&Parsed::read("describe", words, flags::DESCRIBE)?)?),
@@ -90,6 +87,19 @@ pub fn parse(line: &str) -> Result<Command, Refusal> {
         other => return Err(refused::verb(other)),
     };
     Ok(Command(verb))
+}
+
+/// Takes the second word of a verb such as `rollout` out: neither a flag nor the namespace that may stand before it.
+fn second_word(words: &mut Vec<String>) -> Option<String> {
+    let mut at = 0;
+    while let Some(word) = words.get(at) {
+        match word.as_str() {
+            "-n" | "--namespace" => at += 2,
+            word if word.starts_with('-') => at += 1,
+            _ => return Some(words.remove(at)),
+        }
+    }
+    None
 }
 
 /// Takes the verb out of the words: the first one that is neither a flag nor the value of the one flag that may
