@@ -204,7 +204,8 @@ impl<'a> Turn<'a> {
         let mut text = match (still.len(), gone.len()) {
             (0, 0) => "Nothing was wrong before".to_owned(),
             (0, _) => "What was wrong is gone".to_owned(),
-            (n, 0) => format!("Not yet: all {n} of the faults are still there"),
+            (1, 0) => "Not yet: the fault is still there".to_owned(),
+            (n, 0) => format!("Not yet: all {n} faults are still there"),
             (n, gone) => format!("In part: {gone} gone, {n} still there"),
         };
         text.push_str(if new.is_empty() { "." } else { ", and something new is wrong." });

@@ -144,7 +144,7 @@ impl<'a> Turn<'a> {
         if log && has(&["show", "print", "give", "tail", "see"]) && !has(&["why", "wrong"]) {
             return Intent::Log;
         }
-        if self.earlier.is_none() {
+        if self.earlier.is_none() || !self.look.unknown.is_empty() {
             return Intent::Diagnosis;
         }
         if has(&["check", "checked", "look", "looked", "covered"]) && has(&["what", "which", "did", "you"]) {
@@ -246,25 +246,20 @@ impl<'a> Turn<'a> {
 
     /// What follows from a fault, nearest first.
     fn effects(&self, cause: &Finding) -> Vec<&'a Redacted> {
-        let mut told: Vec<&Redacted> = Vec::new();
-        let mut effects = finding::effects(cause, self.findings);
-        // What was asked about comes first; that pods are too few says least.
-        effects.sort_by_key(|effect| {
-            let asked = self
-                .look
-                .about
-                .iter()
-                .any(|object| *object == effect.resource || effect.seen_on.contains(object));
-            let plain = matches!(effect.code.as_str(), "workload_unavailable" | "rollout_stuck");
-            (!asked || plain, plain)
-        });
-        for effect in effects {
-            if !told.contains(&&effect.summary) {
-                told.push(&effect.summary);
+        let mut told: Vec<(usize, &Finding)> = Vec::new();
+        for (place, effect) in finding::effects(cause, self.findings).into_iter().enumerate() {
+            if !told.iter().any(|(_, known)| known.summary == effect.summary) {
+                told.push((place, effect));
             }
         }
+        // Where there are too many, those that were asked about stay, and that pods are too few says least.
+        told.sort_by_key(|(_, effect)| {
+            let plain = matches!(effect.code.as_str(), "workload_unavailable" | "rollout_stuck");
+            plain && !self.look.about.contains(&effect.resource)
+        });
         told.truncate(MOST_EFFECTS);
-        told
+        told.sort_by_key(|(place, _)| *place);
+        told.into_iter().map(|(_, effect)| &effect.summary).collect()
     }
 
     fn summary(&self) -> String {
@@ -298,10 +293,12 @@ fn pod_of(finding: &Finding) -> Option<&Resource> {
     finding.seen_on.iter().chain([&finding.resource]).find(|resource| resource.kind == "Pod")
 }
 
-/// The command that shows what a finding speaks of: the log where there is a pod, the object otherwise.
+/// The command that shows what a finding speaks of: the log where it quotes one, the events of a pod, or the object.
 fn look_at(finding: &Finding) -> String {
+    let has_log = finding.evidence.iter().any(|evidence| evidence.source.starts_with("log of "));
     match pod_of(finding) {
-        Some(pod) => log_command(pod, finding.container.as_deref()),
+        Some(pod) if has_log => log_command(pod, finding.container.as_deref()),
+        Some(pod) => format!("events {} --for=pod/{}", where_is(pod), pod.name),
         None => show(&finding.resource),
     }
 }
