@@ -14,6 +14,9 @@ use super::{
     wire::{JSON, failure::Failure, kinds::Kind, lists},
 };
 
+/// What stands for an amount that is not measured.
+const UNKNOWN: &str = "<unknown>";
+
 /// One line: whose it is, and how much.
 struct Usage {
     names: Vec<String>,
@@ -69,7 +72,7 @@ async fn table(session: &Session<'_>, top: &Top) -> Result<Option<String>, Failu
         Some(false) => lines.sort_by(|a, b| b.cpu.total_cmp(&a.cpu)),
         None => lines.sort_by(|a, b| a.names.cmp(&b.names)),
     }
-    let nodes = if top.nodes { Some(allocatable(session).await?) } else { None };
+    let nodes = if top.nodes { Some(allocatable(session, top).await?) } else { None };
     Ok(Some(print(top, &lines, nodes.as_deref())))
 }
 
@@ -94,43 +97,86 @@ fn usages(top: &Top, object: &Value) -> Vec<Usage> {
     containers.iter().map(of_container).collect()
 }
 
-/// How much each node has, by name: cores and bytes.
-async fn allocatable(session: &Session<'_>) -> Result<Vec<(String, f64, f64)>, Failure> {
+/// How much each node that is asked about has, by name: cores and bytes.
+async fn allocatable(session: &Session<'_>, top: &Top) -> Result<Vec<(String, f64, f64)>, Failure> {
     let nodes = Kind { version: "v1".into(), plural: "nodes".into(), ..Kind::default() };
-    let nodes =
-        lists::objects(&session.wire, &nodes, None, &super::command::Filter::default(), lists::As::Objects)
-            .await?;
+    let nodes = match &top.name {
+        Some(name) => vec![session.wire.get(&nodes.object_path(None, name), JSON).await?],
+        None => lists::objects(&session.wire, &nodes, None, &top.filter, lists::As::Objects).await?,
+    };
     let amount = |node: &Value, key: &str| {
         node["status"]["allocatable"][key].as_str().and_then(quantity::parse).unwrap_or(0.0)
     };
     Ok(nodes.iter().map(|node| (pods::name(node), amount(node, "cpu"), amount(node, "memory"))).collect())
 }
 
+/// Every cell ends at a tab, the last of a line too: kubectl's lines end in blanks.
 fn print(top: &Top, lines: &[Usage], nodes: Option<&[(String, f64, f64)]>) -> String {
     let mut text = String::new();
     if top.headers {
         let namespace = if top.place == Where::Everywhere && !top.nodes { "NAMESPACE\t" } else { "" };
         text.push_str(namespace);
         text.push_str(match (top.nodes, top.containers) {
-            (true, _) => "NAME\tCPU(cores)\tCPU(%)\tMEMORY(bytes)\tMEMORY(%)\n",
-            (false, true) => "POD\tNAME\tCPU(cores)\tMEMORY(bytes)\n",
-            (false, false) => "NAME\tCPU(cores)\tMEMORY(bytes)\n",
+            (true, _) => "NAME\tCPU(cores)\tCPU(%)\tMEMORY(bytes)\tMEMORY(%)\t\n",
+            (false, true) => "POD\tNAME\tCPU(cores)\tMEMORY(bytes)\t\n",
+            (false, false) => "NAME\tCPU(cores)\tMEMORY(bytes)\t\n",
         });
     }
     for line in lines {
         let (cpu, memory) = ((line.cpu * 1e3).ceil(), (line.memory / f64::from(1 << 20)).floor());
         let names = line.names.join("\t");
-        match nodes {
-            None => text.push_str(&format!("{names}\t{cpu:.0}m\t{memory:.0}Mi\n")),
-            Some(nodes) => {
-                let node = nodes.iter().find(|(name, ..)| line.names.first() == Some(name));
-                let percent =
-                    |part: f64, whole: f64| if whole == 0.0 { 0.0 } else { (part / whole * 100.0).floor() };
-                let (cores, bytes) = node.map_or((0.0, 0.0), |(_, cores, bytes)| (*cores, *bytes));
-                let (of_cpu, of_memory) = (percent(line.cpu, cores), percent(line.memory, bytes));
-                text.push_str(&format!("{names}\t{cpu:.0}m\t{of_cpu:.0}%\t{memory:.0}Mi\t{of_memory:.0}%\n"));
+        let known = |(name, ..): &&(String, f64, f64)| line.names.first() == Some(name);
+        match nodes.and_then(|nodes| nodes.iter().find(known)) {
+            None => text.push_str(&format!("{names}\t{cpu:.0}m\t{memory:.0}Mi\t\n")),
+            Some((_, cores, bytes)) => {
+                let (of_cpu, of_memory) = (percent(line.cpu, *cores), percent(line.memory, *bytes));
+                text.push_str(&format!(
+                    "{names}\t{cpu:.0}m\t{of_cpu:.0}%\t{memory:.0}Mi\t{of_memory:.0}%\t\n"
+                ));
             }
         }
     }
+    // Nodes of which nothing is measured, by name; kubectl has them in no order.
+    for (name, ..) in nodes.into_iter().flatten() {
+        if !lines.iter().any(|line| line.names.first() == Some(name)) {
+            text.push_str(&format!("{name}\t{UNKNOWN}\t{UNKNOWN}\t{UNKNOWN}\t{UNKNOWN}\t\n"));
+        }
+    }
     tab::align(&text, TABLE)
+}
+
+fn percent(part: f64, whole: f64) -> f64 {
+    if whole == 0.0 { 0.0 } else { (part / whole * 100.0).floor() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::kubectl::command::Filter;
+
+    #[test]
+    fn nodes_that_are_not_measured_are_unknown_and_lines_end_in_blanks() {
+        let mut top = Top {
+            nodes: true,
+            name: None,
+            place: Where::Default,
+            filter: Filter::default(),
+            containers: false,
+            headers: true,
+            by_memory: None,
+        };
+        let usage = |name: &str| Usage { names: vec![name.into()], cpu: 1.5, memory: 3e9 };
+        let nodes = [("ml-1".to_owned(), 2.0, 2e9), ("node-1".to_owned(), 2.0, 6e9)];
+        assert_eq!(
+            print(&top, &[usage("node-1")], Some(&nodes)),
+            "NAME     CPU(cores)   CPU(%)      MEMORY(bytes)   MEMORY(%)   \n\
+             node-1   1500m        75%         2861Mi          50%         \n\
+             ml-1     <unknown>    <unknown>   <unknown>       <unknown>   \n"
+        );
+        top.nodes = false;
+        assert_eq!(
+            print(&top, &[usage("a")], None),
+            "NAME   CPU(cores)   MEMORY(bytes)   \na      1500m        2861Mi          \n"
+        );
+    }
 }
