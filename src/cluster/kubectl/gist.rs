@@ -174,7 +174,7 @@ fn nothing(verb: &Verb, err: &str) -> String {
         return "not allowed".into();
     }
     if last.starts_with("No resources found") || last.starts_with("No events found") {
-        return "none".into();
+        return if only_warnings(verb) { "no warnings" } else { "none" }.into();
     }
     if last.contains("the server doesn't have a resource type") {
         return "the cluster has no such kind".into();
@@ -187,6 +187,12 @@ fn nothing(verb: &Verb, err: &str) -> String {
         _ if last.is_empty() => "nothing".into(),
         _ => first_line(last.strip_prefix("error: ").unwrap_or(last)),
     }
+}
+
+/// Whether nothing but warnings was asked for: there may well be other events.
+fn only_warnings(verb: &Verb) -> bool {
+    let Verb::Events(events) = verb else { return false };
+    !events.types.is_empty() && events.types.iter().all(|kind| kind.eq_ignore_ascii_case("warning"))
 }
 
 fn first_line(text: &str) -> String {
@@ -390,6 +396,9 @@ mod tests {
         for (line, stderr, expected) in [
             ("get pod x", "Error from server (NotFound): pods \"x\" not found", "not found"),
             ("get pods", "No resources found in default namespace.", "none"),
+            ("events", "No events found in default namespace.", "none"),
+            ("events --types=Warning", "No events found in default namespace.", "no warnings"),
+            ("events --types=Warning,Normal", "No events found in default namespace.", "none"),
             ("get pods", "Error from server (Forbidden): pods is forbidden", "not allowed"),
             (
                 "get foo",
