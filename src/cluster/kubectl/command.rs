@@ -178,6 +178,8 @@ pub(super) struct Rollout {
     pub name: String,
     pub place: Where,
     pub revision: Option<i64>,
+    /// Whether a status is to be the last one, as it is unless `--watch=false` is given.
+    pub waits: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

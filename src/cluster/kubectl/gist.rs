@@ -157,7 +157,9 @@ pub fn gist(command: &Command, output: &Output) -> Redacted {
             with(count(events_count, "event"), warnings, |warnings| count(warnings, "warning"))
         }
         Verb::Rollout(rollout) if rollout.history => count(lines().saturating_sub(2), "revision"),
-        Verb::Rollout(_) | Verb::Version(_) | Verb::ClusterInfo | Verb::CanI(_) => first_line(out),
+        // That it goes on is in the line.
+        Verb::Rollout(_) => return Redacted::new(first_line(out)),
+        Verb::Version(_) | Verb::ClusterInfo | Verb::CanI(_) => first_line(out),
         _ => count(lines().saturating_sub(1), "line"),
     };
     let failed = if output.code != 0 && !err.is_empty() { ", some could not be read" } else { "" };
@@ -384,6 +386,7 @@ mod tests {
             ("events", output(events, "", 0), "2 events, 1 warning"),
             ("describe pod a", output(described, "", 0), "Running, 1 warning event"),
             ("rollout status deploy/a", output("rolled out\nas asked\n", "", 0), "rolled out"),
+            ("rollout status deploy/a", output("Waiting\n", "error: timed out\n", 1), "Waiting"),
             ("explain po.spec", output(fields, "", 0), "2 fields"),
             ("explain po.kind", output("KIND: Pod\n\nFIELD: kind <string>\n", "", 0), "FIELD: kind <string>"),
         ] {

@@ -1,5 +1,5 @@
 //! `rollout status` and `rollout history`: how far a workload's last change has come, and the changes before it. The
-//! status is the one of now; nothing is waited for.
+//! status is the one of now; nothing is waited for, so a rollout that goes on ends as one that was waited for too long.
 
 use serde_json::Value;
 
@@ -14,16 +14,34 @@ use super::{
 };
 
 const CHANGE_CAUSE: &str = "kubernetes.io/change-cause";
+const TIMED_OUT: &str = "timed out waiting for the condition";
 const REVISION: &str = "deployment.kubernetes.io/revision";
+
+/// How far a rollout is.
+#[derive(Debug, PartialEq)]
+enum Status {
+    /// What it waits for.
+    Waiting(String),
+    Done(String),
+}
+
+use Status::{Done, Waiting};
 
 pub(super) async fn run(session: &Session<'_>, rollout: &Rollout) -> Draft {
     match answer(session, rollout).await {
-        Ok(text) => Draft::of(text),
+        Ok(Done(text)) => Draft::of(text),
+        Ok(Waiting(text)) => {
+            let mut draft = Draft::of(text);
+            if rollout.waits {
+                draft.fail(&Failure::error(TIMED_OUT));
+            }
+            draft
+        }
         Err(failure) => failure.into(),
     }
 }
 
-async fn answer(session: &Session<'_>, rollout: &Rollout) -> Result<String, Failure> {
+async fn answer(session: &Session<'_>, rollout: &Rollout) -> Result<Status, Failure> {
     let kind = &session.wire.among_kinds(|kinds| kinds.resolve(&rollout.kind).cloned()).await?;
     let namespace = rollout.place.namespace(session.default_namespace);
     let object = lists::object(&session.wire, kind, namespace, &rollout.name).await?;
@@ -37,7 +55,7 @@ async fn answer(session: &Session<'_>, rollout: &Rollout) -> Result<String, Fail
                 let revision = set["metadata"]["annotations"][REVISION].as_str()?.parse().ok()?;
                 Some((revision, set["metadata"].clone(), set["spec"]["template"].clone()))
             });
-            history(kind, rollout, revisions.collect())
+            history(kind, rollout, revisions.collect()).map(Done)
         }
         (true, "DaemonSet" | "StatefulSet") => {
             let revisions = owned(session, &object, "controllerrevisions").await?;
@@ -45,7 +63,7 @@ async fn answer(session: &Session<'_>, rollout: &Rollout) -> Result<String, Fail
                 let number = revision["revision"].as_i64()?;
                 Some((number, revision["metadata"].clone(), revision["data"]["spec"]["template"].clone()))
             });
-            history(kind, rollout, revisions.collect())
+            history(kind, rollout, revisions.collect()).map(Done)
         }
         (true, other) => Err(Failure::error(format!("no history viewer has been implemented for {other:?}"))),
         (false, other) => Err(Failure::error(format!("no status viewer has been implemented for {other}"))),
@@ -100,7 +118,7 @@ fn number(value: &Value) -> i64 {
     value.as_i64().unwrap_or(0)
 }
 
-fn deployment_status(object: &Value, revision: Option<i64>) -> Result<String, Failure> {
+fn deployment_status(object: &Value, revision: Option<i64>) -> Result<Status, Failure> {
     let (name, status) = (pods::name(object), &object["status"]);
     if let Some(wanted) = revision.filter(|revision| *revision > 0) {
         let running = object["metadata"]["annotations"][REVISION].as_str().and_then(|text| text.parse().ok());
@@ -112,7 +130,7 @@ fn deployment_status(object: &Value, revision: Option<i64>) -> Result<String, Fa
         }
     }
     if is_behind(object) {
-        return Ok("Waiting for deployment spec update to be observed...\n".into());
+        return Ok(Waiting("Waiting for deployment spec update to be observed...\n".into()));
     }
     let progress = pods::condition(object, "Progressing");
     if progress.is_some_and(|condition| condition["reason"] == "ProgressDeadlineExceeded") {
@@ -123,13 +141,13 @@ fn deployment_status(object: &Value, revision: Option<i64>) -> Result<String, Fa
     let (all, available) = (count("replicas"), count("availableReplicas"));
     let waiting = format!("Waiting for deployment {name:?} rollout to finish:");
     Ok(if updated < wanted {
-        format!("{waiting} {updated} out of {wanted} new replicas have been updated...\n")
+        Waiting(format!("{waiting} {updated} out of {wanted} new replicas have been updated...\n"))
     } else if all > updated {
-        format!("{waiting} {} old replicas are pending termination...\n", all - updated)
+        Waiting(format!("{waiting} {} old replicas are pending termination...\n", all - updated))
     } else if available < updated {
-        format!("{waiting} {available} of {updated} updated replicas are available...\n")
+        Waiting(format!("{waiting} {available} of {updated} updated replicas are available...\n"))
     } else {
-        format!("deployment {name:?} successfully rolled out\n")
+        Done(format!("deployment {name:?} successfully rolled out\n"))
     })
 }
 
@@ -141,10 +159,10 @@ fn check_rolling(object: &Value) -> Result<(), Failure> {
     Err(Failure::error("rollout status is only available for RollingUpdate strategy type"))
 }
 
-fn daemon_set_status(object: &Value) -> Result<String, Failure> {
+fn daemon_set_status(object: &Value) -> Result<Status, Failure> {
     check_rolling(object)?;
     if is_behind(object) {
-        return Ok("Waiting for daemon set spec update to be observed...\n".into());
+        return Ok(Waiting("Waiting for daemon set spec update to be observed...\n".into()));
     }
     let (name, status) = (pods::name(object), &object["status"]);
     let count = |key: &str| number(&status[key]);
@@ -152,55 +170,55 @@ fn daemon_set_status(object: &Value) -> Result<String, Failure> {
     let (updated, available) = (count("updatedNumberScheduled"), count("numberAvailable"));
     let waiting = format!("Waiting for daemon set {name:?} rollout to finish:");
     Ok(if updated < wanted {
-        format!("{waiting} {updated} out of {wanted} new pods have been updated...\n")
+        Waiting(format!("{waiting} {updated} out of {wanted} new pods have been updated...\n"))
     } else if available < wanted {
-        format!("{waiting} {available} of {wanted} updated pods are available...\n")
+        Waiting(format!("{waiting} {available} of {wanted} updated pods are available...\n"))
     } else {
-        format!("daemon set {name:?} successfully rolled out\n")
+        Done(format!("daemon set {name:?} successfully rolled out\n"))
     })
 }
 
-fn stateful_set_status(object: &Value) -> Result<String, Failure> {
+fn stateful_set_status(object: &Value) -> Result<Status, Failure> {
     check_rolling(object)?;
     let (spec, status) = (&object["spec"], &object["status"]);
     if number(&status["observedGeneration"]) == 0 || is_behind(object) {
-        return Ok("Waiting for statefulset spec update to be observed...\n".into());
+        return Ok(Waiting("Waiting for statefulset spec update to be observed...\n".into()));
     }
     let wanted = spec["replicas"].as_i64().unwrap_or(1);
     let count = |key: &str| number(&status[key]);
     let (ready, updated) = (count("readyReplicas"), count("updatedReplicas"));
     if ready < wanted {
-        return Ok(format!("Waiting for {} pods to be ready...\n", wanted - ready));
+        return Ok(Waiting(format!("Waiting for {} pods to be ready...\n", wanted - ready)));
     }
     let rolling = &spec["updateStrategy"]["rollingUpdate"];
     if !rolling.is_null() {
         let wanted = wanted - number(&rolling["partition"]);
         return Ok(if updated < wanted {
-            format!(
+            Waiting(format!(
                 "Waiting for partitioned roll out to finish: {updated} out of {wanted} new pods have been updated...\n"
-            )
+            ))
         } else {
-            format!("partitioned roll out complete: {updated} new pods have been updated...\n")
+            Done(format!("partitioned roll out complete: {updated} new pods have been updated...\n"))
         });
     }
     let revision = |key: &str| status[key].as_str().unwrap_or_default();
     let (old, new) = (revision("currentRevision"), revision("updateRevision"));
     if old != new {
-        return Ok(format!(
+        return Ok(Waiting(format!(
             "waiting for statefulset rolling update to complete {updated} pods at revision {new}...\n"
-        ));
+        )));
     }
-    Ok(format!(
+    Ok(Done(format!(
         "statefulset rolling update complete {} pods at revision {old}...\n",
         count("currentReplicas")
-    ))
+    )))
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::deployment_status;
+    use super::{Done, Waiting, deployment_status};
 
     #[test]
     fn a_deployment_tells_how_far_it_has_come() {
@@ -229,7 +247,8 @@ mod tests {
             ),
             (deployment(2, [3, 3, 3], ""), "deployment \"web\" successfully rolled out\n"),
         ] {
-            assert_eq!(deployment_status(&object, None), Ok(expected.into()));
+            let status = if expected.starts_with("Waiting") { Waiting } else { Done };
+            assert_eq!(deployment_status(&object, None), Ok(status(expected.into())));
         }
         let late =
             deployment_status(&deployment(2, [1, 4, 3], "ProgressDeadlineExceeded"), None).unwrap_err();

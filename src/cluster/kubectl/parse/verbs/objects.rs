@@ -77,5 +77,6 @@ pub fn rollout(parsed: &Parsed, history: bool) -> Read<Rollout> {
         Subject::Pairs(pairs) if pairs.len() == 1 => pairs.into_iter().next().unwrap_or_default(),
         _ => return Err(Refusal::new("rollout needs one workload, such as deploy/web.")),
     };
-    Ok(Rollout { history, kind, name, place: place(parsed)?, revision: parsed.number("revision")? })
+    let waits = parsed.switched("watch") != Some(false);
+    Ok(Rollout { history, kind, name, place: place(parsed)?, revision: parsed.number("revision")?, waits })
 }
