@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::print;
 use crate::{
+    analyzers::lookalike::{akin, nearest},
     app::{Problem, connect},
     cluster::snapshot::{
         CaptureError, CaptureOptions, Captured, Listening, Progress, Snapshot, SnapshotError, User,
@@ -136,7 +137,12 @@ async fn capture(config: &Config, flags: CaptureFlags) -> Result<ExitCode, Probl
         () = told_to_stop() => return Err(Problem::Failed("stopped; nothing was kept".into())),
     };
     bar.clear();
-    let captured = captured.map_err(|error| match error {
+    let captured = captured.map_err(|error| match &error {
+        CaptureError::NoNamespace { namespace, known } => {
+            let meant =
+                meant(namespace, known).map_or_else(String::new, |meant| format!("; there is `{meant}`"));
+            Problem::Setup(format!("{error}{meant}"))
+        }
         CaptureError::Place { .. } => Problem::Setup(error.to_string()),
         CaptureError::Unreadable(_) => Problem::Failed(error.to_string()),
     })?;
@@ -149,6 +155,12 @@ async fn capture(config: &Config, flags: CaptureFlags) -> Result<ExitCode, Probl
         flags.out.display()
     ))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The namespace that was probably meant.
+fn meant<'k>(wanted: &str, known: &'k [String]) -> Option<&'k str> {
+    let mut known = known.iter().map(String::as_str);
+    nearest(wanted, known.clone()).or_else(|| known.find(|known| akin(wanted, known)))
 }
 
 /// How far it is: a bar where there is a terminal to draw it on, else a line for each part.

@@ -70,6 +70,14 @@ async fn a_capture_is_made_and_can_be_used_for_everything() {
     assert!(ended.stderr.contains("\nReading ") && ended.stderr.contains(" logs\n"), "{}", ended.stderr);
     let got = home.run(&["--snapshot", "k.tar.gz", "kubectl", "get", "deploy", "-o", "name"]).await;
     assert_eq!(got.stdout, "deployment.apps/crashloop-app\ndeployment.apps/faulty-app\n");
+    for (wanted, says) in [
+        ("defualt", "there is no namespace `defualt` to capture; there is `default`\n"),
+        ("elsewhere", "there is no namespace `elsewhere` to capture\n"),
+    ] {
+        let refused = home.run(&["--demo", "snapshot", "capture", "-n", wanted, "none.tar.gz"]).await;
+        assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""), "{refused:?}");
+        assert!(refused.stderr.ends_with(says), "{}", refused.stderr);
+    }
     let again = home.run(&["--demo", "snapshot", "capture", "k.tar.gz"]).await;
     assert_eq!((again.code, again.stdout.as_str()), (Some(2), ""));
     assert!(again.stderr.contains("it is there already"), "{}", again.stderr);

@@ -309,6 +309,24 @@ async fn namespaces_that_were_left_out_are_not_empty() {
     assert_eq!(refusal(&open(&again), "GET", "/api/v1/namespaces/kube-system/pods", "*/*").await.0, 404);
 }
 
+#[tokio::test]
+async fn a_namespace_that_does_not_exist_is_refused_where_that_can_be_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let options =
+        CaptureOptions { namespaces: vec!["default".into(), "defualt".into()], ..CaptureOptions::default() };
+    for name in ["k", "k.tgz"] {
+        let failed = capture(&practice(), &folder.path().join(name), &options).await.unwrap_err();
+        let CaptureError::NoNamespace { namespace, known } = &failed else { panic!("{failed}") };
+        assert!(namespace == "defualt" && known.iter().any(|name| name == "kube-system"), "{failed:?}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+    // Who may not list namespaces gets what there is.
+    let account = User::new("system:serviceaccount:kube-system:node-controller", &[]);
+    let source = Cluster::recorded(Snapshot::practice().unwrap().with_user(account), &Config::default());
+    let captured = capture(&source, &folder.path().join("k"), &options).await.unwrap();
+    assert!(captured.unread.iter().any(|unread| unread.contains("namespaces")), "{:?}", captured.unread);
+}
+
 /// Serves the practice cluster from a runtime of its own, so that it can go away with all its connections.
 fn serve_apart(kubeconfig: &Path) -> tokio::runtime::Runtime {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();

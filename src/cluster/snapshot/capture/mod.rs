@@ -16,6 +16,8 @@ use std::{
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use http::{Request, header};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::Resource;
 use serde::Serialize;
 use serde_json::{Value, json, value::RawValue};
 use tokio::time::Instant;
@@ -25,7 +27,8 @@ use super::{discovery::Discovery, files::FILE_LIMIT, open::FORMAT};
 use crate::{
     cluster::{
         Cluster,
-        read::{ReadError, Reader},
+        look::Named,
+        read::{METADATA_ONLY, ReadError, Reader},
     },
     redact::Redacted,
 };
@@ -96,6 +99,14 @@ pub enum CaptureError {
         path: PathBuf,
         /// What is wrong with it, and what to do.
         reason: String,
+    },
+    /// A namespace that was asked for does not exist.
+    #[error("there is no namespace `{namespace}` to capture")]
+    NoNamespace {
+        /// The first that is missing.
+        namespace: String,
+        /// Those that there are.
+        known: Vec<String>,
     },
     /// The cluster can't be read.
     #[error("the cluster can't be captured: {0}")]
@@ -168,6 +179,7 @@ impl Cluster {
             unread: Vec::new(),
         };
         let version = capture.version().await?;
+        capture.namespaces().await?;
         let runs = capture.lists().await?;
         let taken_at = self.now();
         capture.logs(runs).await?;
@@ -211,6 +223,21 @@ impl Capture<'_> {
             document(self.reader, "/version", "application/json").await.map_err(|e| unreadable(&e))?;
         serde_json::from_slice(&version)
             .map_err(|e| unreadable(&format!("its version can't be understood: {e}")))
+    }
+
+    /// Refuses a namespace that does not exist: a slip in its name would make a capture without the fault in it. Who
+    /// may not list namespaces can't know.
+    async fn namespaces(&self) -> Result<(), CaptureError> {
+        if self.options.namespaces.is_empty() {
+            return Ok(());
+        }
+        let listed = self.reader.list::<Named>(&Namespace::url_path(&(), None), METADATA_ONLY, |_| ()).await;
+        let Some(listed) = listed.ok().filter(|listed| listed.missing.is_empty()) else { return Ok(()) };
+        let known: Vec<String> = listed.items.into_iter().map(|item| item.metadata.name).collect();
+        match self.options.namespaces.iter().find(|wanted| !known.contains(wanted)) {
+            Some(missing) => Err(CaptureError::NoNamespace { namespace: missing.clone(), known }),
+            None => Ok(()),
+        }
     }
 
     async fn discovery(&mut self) -> Result<Discovery, CaptureError> {
