@@ -17,6 +17,13 @@ pub(super) fn expiries(pem: &[u8]) -> Vec<Timestamp> {
     CertificateDer::pem_slice_iter(pem).take(CHAIN).filter_map(|der| not_after(&der.ok()?)).collect()
 }
 
+/// Whether a PEM text is one certificate and nothing besides.
+pub(in crate::cluster) fn is_one(pem: &[u8]) -> bool {
+    let mut all = CertificateDer::pem_slice_iter(pem);
+    let (Some(Ok(der)), None) = (all.next(), all.next()) else { return false };
+    element(SEQUENCE, &der).is_some_and(|(_, rest)| rest.is_empty()) && not_after(&der).is_some()
+}
+
 /// The `notAfter` of a DER certificate (RFC 5280, section 4.1).
 fn not_after(certificate: &[u8]) -> Option<Timestamp> {
     let (certificate, _) = element(SEQUENCE, certificate)?;
@@ -64,11 +71,11 @@ fn time(tag: u8, content: &[u8]) -> Option<Timestamp> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::cluster) mod tests {
     use super::*;
 
     /// A certificate that is valid until 2026-02-03T04:05:06Z.
-    pub(in super::super) const UNTIL_2026: &str = "\
+    pub(in crate::cluster) const UNTIL_2026: &str = "\
 -----BEGIN CERTIFICATE-----
 MIIBFzCBvgIBATAKBggqhkjOPQQDAjAYMRYwFAYDVQQDDA1zaG9wMS5leGFtcGxl
 MB4XDTI0MDEwMjAzMDQwNVoXDTI2MDIwMzA0MDUwNlowGDEWMBQGA1UEAwwNc2hv
@@ -97,6 +104,7 @@ pQPp77vRbKEEGAIgKOHFMsBTgCHu59VWjmmMlnHp3zh7XzIAg/Fo/82iLxE=
     fn every_certificate_of_a_chain_has_its_date() {
         assert_eq!(dates(UNTIL_2026), ["2026-02-03T04:05:06Z"]);
         let chain = format!("{UNTIL_2026}\n{UNTIL_2056}");
+        assert!(is_one(UNTIL_2056.as_bytes()) && !is_one(chain.as_bytes()) && !is_one(b""));
         assert_eq!(dates(&chain), ["2026-02-03T04:05:06Z", "2056-02-03T04:05:06Z"]);
     }
 

@@ -1,6 +1,6 @@
 //! Looks at a cluster: everything that the analyzers read, in one parallel pass within limits.
 
-mod certificate;
+pub(super) mod certificate;
 mod logs;
 mod secrets;
 mod tidy;

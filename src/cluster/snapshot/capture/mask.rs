@@ -4,7 +4,10 @@
 use k8s_openapi::ByteString;
 use serde_json::Value;
 
-use crate::redact::{Redacted, RedactedJson};
+use crate::{
+    cluster::look::certificate,
+    redact::{Redacted, RedactedJson},
+};
 
 /// What stands in the place of a value that has to stay base64, so that clients can read the object.
 const HIDDEN: &[u8] = b"[redacted]";
@@ -13,6 +16,11 @@ const IDENTITY: [&str; 7] =
     ["name", "namespace", "generateName", "uid", "resourceVersion", "creationTimestamp", "ownerReferences"];
 /// Fields of bytes that are certificates, which everybody may see.
 const PUBLIC: [&str; 3] = ["caBundle", "certificate", "request"];
+
+/// Keys of Secrets under which certificates stand: a server shows them to whoever connects.
+const CERTIFICATES: [&str; 2] = ["tls.crt", "ca.crt"];
+const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
+const END: &str = "-----END CERTIFICATE-----";
 
 /// Masks a row of a table.
 pub(super) fn mask(row: &mut Value) {
@@ -27,8 +35,8 @@ pub(super) fn mask(row: &mut Value) {
     }
     restore(&before, &mut masked);
     if before["kind"] == "Secret" {
-        for value in masked["data"].as_object_mut().into_iter().flatten() {
-            *value.1 = base64(HIDDEN);
+        for (key, value) in masked["data"].as_object_mut().into_iter().flatten() {
+            *value = base64(&visible(key, &before["data"][key]));
         }
     }
     for value in masked["binaryData"].as_object_mut().into_iter().flatten() {
@@ -68,6 +76,45 @@ fn is_public(text: &str) -> bool {
     decoded(text).is_some_and(|bytes| bytes.starts_with(b"-----BEGIN CERTIFICATE"))
 }
 
+/// What may be seen of a Secret's value.
+fn visible(key: &str, value: &Value) -> Vec<u8> {
+    let text = value.as_str().and_then(decoded).and_then(|bytes| String::from_utf8(bytes).ok());
+    let text = text.filter(|text| CERTIFICATES.contains(&key) && text.contains(BEGIN));
+    text.map_or_else(|| HIDDEN.to_vec(), |text| only_certificates(&text).into_bytes())
+}
+
+/// A text with all that is no certificate hidden: private keys get pasted beside their certificates.
+fn only_certificates(text: &str) -> String {
+    let (mut seen, mut rest) = (String::new(), text);
+    while let Some((before, block)) = rest.find(BEGIN).map(|at| rest.split_at(at)) {
+        let length = block.find(END).map_or(block.len(), |at| at + END.len());
+        let (block, after) = block.split_at(length);
+        show(&mut seen, before, false);
+        show(&mut seen, block, is_certificate(block));
+        rest = after;
+    }
+    show(&mut seen, rest, false);
+    seen
+}
+
+fn show(seen: &mut String, text: &str, is_public: bool) {
+    if is_public || text.trim().is_empty() {
+        seen.push_str(text);
+        return;
+    }
+    if !seen.is_empty() && !seen.ends_with('\n') {
+        seen.push('\n');
+    }
+    seen.push_str("[redacted]\n");
+}
+
+/// Whether a block holds what its marks say, and nothing between the lines.
+fn is_certificate(block: &str) -> bool {
+    let inner = block.strip_prefix(BEGIN).and_then(|block| block.strip_suffix(END)).unwrap_or("-");
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "+/= \r\n".contains(letter);
+    inner.chars().all(plain) && certificate::is_one(block.as_bytes())
+}
+
 /// Hides text in a binary value that would be masked if it were text; what is no text stays.
 fn hide_binary(value: &mut Value) {
     let bytes = value.as_str().and_then(decoded).unwrap_or_default();
@@ -91,6 +138,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::cluster::look::certificate::tests::UNTIL_2026;
 
     fn masked(object: &Value) -> Value {
         let mut row = json!({"cells": [], "object": object});
@@ -131,6 +179,44 @@ mod tests {
         mask(&mut row);
         assert_eq!(row["cells"][0], "p");
         assert!(!row["cells"][1].as_str().unwrap().contains("hunter2"));
+    }
+
+    /// What a capture has of a Secret's value.
+    fn captured(type_: &str, key: &str, value: &str) -> String {
+        let secret = masked(&json!({"kind": "Secret", "type": type_, "metadata": {"name": "tls"},
+            "data": {key: base64(value.as_bytes()), "tls.key": base64(b"-----BEGIN CERTIFICATE-----")}}));
+        assert_eq!(secret["data"]["tls.key"], base64(HIDDEN));
+        String::from_utf8(decoded(secret["data"][key].as_str().unwrap()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_certificates_of_secrets_stay_and_nothing_beside_them() {
+        let (pem, key) = (UNTIL_2026, "-----BEGIN PRIVATE KEY-----\nMIGHAgEA\n-----END PRIVATE KEY-----\n");
+        let chain = format!("{pem}\n{pem}");
+        for type_ in ["kubernetes.io/tls", "Opaque", "helm.sh/release.v1"] {
+            for name in CERTIFICATES {
+                assert_eq!(captured(type_, name, &chain), chain, "{type_} {name}");
+            }
+            assert_eq!(captured(type_, "cert", &chain), "[redacted]");
+        }
+        let hidden = "[redacted]\n";
+        for (value, expected) in [
+            (format!("{pem}{key}"), format!("{pem}{hidden}")),
+            (format!("{key}{pem}"), format!("{hidden}{pem}")),
+            (format!("{pem}{key}{pem}"), format!("{pem}{hidden}{pem}")),
+            (format!("{}{key}", pem.trim_end()), format!("{pem}{hidden}")),
+            (format!("password=x {pem}"), format!("{hidden}{pem}")),
+            (key.to_owned(), "[redacted]".into()),
+            ("hunter2".into(), "[redacted]".into()),
+            // A block that never ends, and blocks that are not what they say.
+            (format!("{BEGIN}\n{key}{pem}"), format!("{hidden}\n")),
+            (format!("{BEGIN}\n{key}"), hidden.into()),
+            (format!("{BEGIN}\naHVudGVyMg==\n{END}"), hidden.into()),
+            (key.replace("PRIVATE KEY", "CERTIFICATE"), format!("{hidden}\n")),
+            (pem.replacen('\n', "\nX-Password: hunter2\n", 1), format!("{hidden}\n")),
+        ] {
+            assert_eq!(captured("kubernetes.io/tls", "tls.crt", &value), expected, "{value}");
+        }
     }
 
     #[test]
