@@ -10,6 +10,7 @@ use crate::{
 
 use super::{
     draft::Draft,
+    gateways,
     index::{Index, name, namespace},
 };
 
@@ -17,7 +18,7 @@ use super::{
 const SOON: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// A certificate whose validity (RFC 5280 `notAfter`) has ended or ends within a week, in a Secret that a pod mounts or
-/// an Ingress serves. One that nothing uses is nobody's matter. Wrong where a server renews in memory.
+/// an Ingress or Gateway serves. One that nothing uses is nobody's matter. Wrong where a server renews in memory.
 pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
     for secret in &index.state.secrets {
         let Some(ends) = secret.certificates_expire.iter().min() else { continue };
@@ -52,7 +53,7 @@ pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
 
 /// The Ingresses and workloads that use the Secret, and the Services in front of those workloads.
 fn users(index: &Index<'_>, secret: &SecretKeys) -> Vec<Resource> {
-    let mut all = Vec::new();
+    let mut all = gateways::serving(index, secret);
     let here = |space: &str| space == secret.namespace;
     for ingress in index.state.ingresses.iter().filter(|ingress| here(namespace(&ingress.metadata))) {
         let entries = ingress.spec.as_ref().and_then(|spec| spec.tls.as_deref()).unwrap_or_default();

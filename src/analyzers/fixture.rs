@@ -40,6 +40,7 @@ fn add(state: &mut State, mut object: Value) {
         "Lease",
         "PriorityClass",
         "ClusterRole",
+        "GatewayClass",
     ];
     if !global.contains(&kind.as_str()) && object["metadata"]["namespace"].is_null() {
         object["metadata"]["namespace"] = json!("shop");
@@ -77,6 +78,10 @@ fn add(state: &mut State, mut object: Value) {
         "Version" => state.version = object["version"].as_str().unwrap().to_owned(),
         "PriorityClass" => state.priority_classes.push(typed(object)),
         "LimitRange" => state.limit_ranges.push(typed(object)),
+        "GatewayClass" => state.gateway_classes.push(typed(object)),
+        "Gateway" => state.gateways.push(typed(object)),
+        "HTTPRoute" => state.http_routes.push(typed(object)),
+        "ReferenceGrant" => state.reference_grants.push(typed(object)),
         "ClusterRole" => state.cluster_roles.push(typed(object)),
         "Lease" => {
             let renewed = object["renewed"].as_str().unwrap().parse().unwrap();

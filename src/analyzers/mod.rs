@@ -25,8 +25,10 @@ mod error_texts;
 mod failures;
 #[cfg(test)]
 mod fixture;
+mod gateways;
 #[cfg(test)]
 mod healthy;
+mod http_routes;
 mod images;
 mod index;
 mod ingresses;
@@ -48,6 +50,7 @@ mod pods;
 mod probe_faults;
 mod probes;
 mod rbac;
+mod route_backends;
 mod scheduling;
 mod scripts;
 mod services;
@@ -82,6 +85,8 @@ const RULES: &[Rule] = &[
     mounting::check,
     services::check,
     ingresses::check,
+    gateways::check,
+    http_routes::check,
     admission::check,
     workloads::check,
     stateful_peers::check,

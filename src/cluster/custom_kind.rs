@@ -11,6 +11,8 @@ pub struct CustomKind {
     pub name: String,
     /// The kind, e.g. `Certificate`.
     pub kind: String,
+    /// The versions that are served.
+    pub served: Vec<String>,
     /// What the API server says of it.
     pub conditions: Vec<CustomResourceDefinitionCondition>,
 }
@@ -31,6 +33,15 @@ struct Metadata {
 #[derive(Deserialize)]
 struct Spec {
     names: Names,
+    #[serde(default)]
+    versions: Vec<Version>,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    name: String,
+    #[serde(default)]
+    served: bool,
 }
 
 #[derive(Deserialize)]
@@ -47,6 +58,8 @@ struct Status {
 impl From<Definition> for CustomKind {
     fn from(definition: Definition) -> Self {
         let conditions = definition.status.and_then(|status| status.conditions).unwrap_or_default();
-        Self { name: definition.metadata.name, kind: definition.spec.names.kind, conditions }
+        let Spec { names, versions } = definition.spec;
+        let served = versions.into_iter().filter(|version| version.served).map(|version| version.name);
+        Self { name: definition.metadata.name, kind: names.kind, served: served.collect(), conditions }
     }
 }

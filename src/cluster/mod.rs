@@ -2,6 +2,7 @@
 
 mod connect;
 mod custom_kind;
+pub mod gateway;
 pub mod kubectl;
 mod lean;
 mod look;

@@ -20,8 +20,9 @@ use k8s_openapi::api::{
     storage::v1::StorageClass,
 };
 
-pub use super::{custom_kind::CustomKind, pod::Pod};
+pub use super::{custom_kind::CustomKind, gateway, pod::Pod};
 
+use self::gateway::{Gateway, GatewayClass, HttpRoute, ReferenceGrant};
 use crate::redact::Redacted;
 
 /// Which part of the cluster to look at.
@@ -143,6 +144,14 @@ pub struct State {
     pub mutating_webhooks: Vec<MutatingWebhookConfiguration>,
     /// Kinds that CustomResourceDefinitions add.
     pub custom_kinds: Vec<CustomKind>,
+    /// GatewayClasses, where the Gateway API is installed.
+    pub gateway_classes: Vec<GatewayClass>,
+    /// Gateways of every namespace, whatever the scope.
+    pub gateways: Vec<Gateway>,
+    /// HTTPRoutes.
+    pub http_routes: Vec<HttpRoute>,
+    /// ReferenceGrants of every namespace, whatever the scope.
+    pub reference_grants: Vec<ReferenceGrant>,
     /// The names of the Services of every namespace, whatever the scope, by namespace.
     pub service_names: BTreeMap<String, Vec<String>>,
     /// The logs that were read, those of the containers that are worst off first.

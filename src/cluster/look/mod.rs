@@ -1,6 +1,7 @@
 //! Looks at a cluster: everything that the analyzers read, in one parallel pass within limits.
 
 pub(super) mod certificate;
+mod custom;
 mod logs;
 mod secrets;
 mod tidy;
@@ -32,7 +33,7 @@ use super::{
     Cluster, ClusterError,
     pod::Shared,
     read::{Listed, METADATA_ONLY, ReadError, Reader},
-    state::{CustomKind, Scope, State},
+    state::{Scope, State},
 };
 use crate::redact::Redacted;
 
@@ -294,15 +295,6 @@ impl<'a> Look<'a> {
             }
         });
         join_all(each).await;
-    }
-
-    async fn custom_kinds(&self) {
-        let (what, path) =
-            ("CustomResourceDefinitions", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions");
-        let listed = self.reader.list::<CustomKind>(path, "application/json", |_| ()).await;
-        if let Some(items) = self.take(what, None, "apiextensions.k8s.io/v1", listed) {
-            self.state().custom_kinds = items;
-        }
     }
 
     async fn node_leases(&self) {
