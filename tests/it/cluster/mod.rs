@@ -3,6 +3,7 @@
 mod access;
 mod capture;
 mod dry_run;
+mod gateways;
 mod logs;
 mod look;
 mod real_kubectl;
