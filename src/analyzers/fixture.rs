@@ -27,7 +27,8 @@ pub(super) fn state(objects: &Value) -> State {
 
 fn add(state: &mut State, mut object: Value) {
     fn typed<T: serde::de::DeserializeOwned>(object: Value) -> T {
-        serde_json::from_value(object.clone()).unwrap_or_else(|e| panic!("{e}: {object}"))
+        let shown = object.to_string();
+        serde_json::from_value(object).unwrap_or_else(|e| panic!("{e}: {shown}"))
     }
     let kind = object["kind"].as_str().unwrap().to_owned();
     let global = [

@@ -105,7 +105,8 @@ fn only_the_store_speaks_sql() {
 fn pure_rooms_do_no_io() {
     for (path, text) in sources() {
         let place = path.strip_prefix(root()).unwrap().with_extension("");
-        if !PURE.iter().any(|pure| place.starts_with(pure)) {
+        // The runner of the cases is a test as a whole.
+        if place.ends_with("case_files") || !PURE.iter().any(|pure| place.starts_with(pure)) {
             continue;
         }
         let code = code(&text);
