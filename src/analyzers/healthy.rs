@@ -18,7 +18,7 @@ fn app(number: usize) -> Vec<Value> {
         "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}},
         "readinessProbe": {"httpGet": {"path": "/healthz", "port": "http"}}});
     let mut status = running(true);
-    if number % 7 == 0 {
+    if number.is_multiple_of(7) {
         // It crashed when its database was moved last night.
         status["restartCount"] = json!(2);
         status["lastState"] =

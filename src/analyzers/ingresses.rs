@@ -140,39 +140,12 @@ fn backend_fault(
         if !index.is_listed("services") {
             return None;
         }
-        let here: Vec<&str> = index
-            .state
-            .services
-            .iter()
-            .filter(|service| namespace(&service.metadata) == space)
-            .map(|service| name(&service.metadata))
-            .collect();
-        let relative = || here.iter().copied().find(|known| akin(known, &wanted.name));
-        let meant = nearest(&wanted.name, here.iter().copied()).or_else(relative);
-        let elsewhere: Vec<&String> = index
-            .state
-            .service_names
-            .iter()
-            .filter(|(other, names)| *other != space && names.contains(&wanted.name))
-            .map(|(other, _)| other)
-            .collect();
-        let similar = match (meant, elsewhere.first()) {
-            (Some(meant), _) => format!("; `{meant}` does"),
-            (None, Some(other)) => format!(
-                " in namespace `{space}`; namespace `{other}` has one, but an Ingress reaches Services of its own namespace only"
-            ),
-            (None, None) => String::new(),
-        };
-        let sentence = format!(
-            "Ingress `{}` sends `{host}` to Service `{}`, which does not exist{similar}.",
-            itself.name, wanted.name
-        );
-        let draft = Draft::cause("ingress_backend_missing", Severity::Critical, &itself, sentence)
-            .evidence(format!("{itself} {field}.service.name"), &wanted.name)
-            .about(wanted.name.clone());
-        return Some(match meant {
-            Some(meant) => draft.fix(format!("Send it to Service `{meant}`."), patch("name", json!(meant))),
-            None => draft.fix(format!("Create Service `{}`, or name one that exists.", wanted.name), ""),
+        let absent = absent_backend(index, &itself, host, field, &wanted.name);
+        return Some(match absent.1 {
+            Some(meant) => {
+                absent.0.fix(format!("Send it to Service `{meant}`."), patch("name", json!(meant)))
+            }
+            None => absent.0.fix(format!("Create Service `{}`, or name one that exists.", wanted.name), ""),
         });
     };
     // What such a Service leads to is outside, and no endpoints tell of it.
@@ -209,6 +182,39 @@ fn backend_fault(
             .about(wanted.name.clone())
             .fix(format!("Send it to port `{right}`."), command),
     )
+}
+
+/// A backend that no Service of the namespace is, and the one that was probably meant.
+fn absent_backend<'a>(
+    index: &Index<'a>,
+    itself: &Resource,
+    host: &str,
+    field: &str,
+    wanted: &str,
+) -> (Draft, Option<&'a str>) {
+    let space = itself.namespace.as_deref().unwrap_or_default();
+    let services = index.state.services.iter().filter(|service| namespace(&service.metadata) == space);
+    let here: Vec<&str> = services.map(|service| name(&service.metadata)).collect();
+    let relative = || here.iter().copied().find(|known| akin(known, wanted));
+    let meant = nearest(wanted, here.iter().copied()).or_else(relative);
+    let has = |names: &Vec<String>| names.iter().any(|known| known == wanted);
+    let mut elsewhere =
+        index.state.service_names.iter().filter(|(other, names)| *other != space && has(names));
+    let similar = match (meant, elsewhere.next()) {
+        (Some(meant), _) => format!("; `{meant}` does"),
+        (None, Some((other, _))) => format!(
+            " in namespace `{space}`; namespace `{other}` has one, but an Ingress reaches Services of its own namespace only"
+        ),
+        (None, None) => String::new(),
+    };
+    let sentence = format!(
+        "Ingress `{}` sends `{host}` to Service `{wanted}`, which does not exist{similar}.",
+        itself.name
+    );
+    let draft = Draft::cause("ingress_backend_missing", Severity::Critical, itself, sentence)
+        .evidence(format!("{itself} {field}.service.name"), wanted)
+        .about(wanted);
+    (draft, meant)
 }
 
 /// The route is right and nothing answers behind it: a symptom.

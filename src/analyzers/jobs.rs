@@ -55,7 +55,7 @@ fn failed(index: &Index<'_>, job: &Job) -> Vec<Draft> {
     if owner.kind == "CronJob" {
         // The next run is made from the CronJob's template: that is what to mend.
         draft.finding.resource = owner.clone();
-        draft = draft.seen_on(itself.clone()).about(itself.name.clone());
+        draft = draft.about(itself.name.clone()).seen_on(itself);
     }
     drafts.push(Draft { rank: Rank::Workload, ..draft }.hurts(&owner));
     drafts

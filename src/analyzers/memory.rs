@@ -69,8 +69,7 @@ pub(super) fn out_of_memory(index: &Index<'_>, view: &ContainerView<'_>) -> Draf
                     });
                     (
                         format!(
-                            "{} That limit is the default of {range} of the namespace: the workload sets none.",
-                            sentence
+                            "{sentence} That limit is the default of {range} of the namespace: the workload sets none."
                         ),
                         format!(
                             "Pod {}/{} resources.limits.memory of {}",

@@ -151,74 +151,24 @@ fn port_of(view: &ContainerView<'_>, probe: &Probe) -> Option<u16> {
     u16::try_from(number).ok()
 }
 
+/// What the last failure means. Where no fault of the probe itself is found, it says that the container is not well.
 fn verdict(index: &Index<'_>, view: &ContainerView<'_>, kind: Kind, probe: &Probe, said: &str) -> Draft {
-    let word = kind.word();
-    let cause = |what: &str, sentence: String| {
-        Draft::cause(&format!("{word}_probe_{what}"), Severity::Critical, &view.owner, sentence)
-    };
     let lower = said.to_lowercase();
-    if lower.contains("statuscode: 404") {
-        return wrong_path(view, kind, probe);
-    }
-    if lower.contains("statuscode: 401") || lower.contains("statuscode: 403") {
-        let sentence = format!(
-            "The {word} probe of container `{}` is turned away: its path needs a login.",
-            view.name()
-        );
-        return cause("unauthorized", sentence).fix("Probe a path that needs no login.", "");
-    }
-    if lower.contains("http response to https client")
-        || lower.contains("malformed http")
-        || lower.contains("https server")
-        || lower.contains("does not look like a tls handshake")
-    {
-        let own = probe.http_get.as_ref().and_then(|http| http.scheme.as_deref()).unwrap_or("HTTP");
-        let right = if own == "HTTPS" { "HTTP" } else { "HTTPS" };
-        let sentence = format!(
-            "The {word} probe of container `{}` speaks {own}, but its port speaks {right}.",
-            view.name()
-        );
-        let field = format!("{word}Probe/httpGet/scheme");
-        return cause("wrong_scheme", sentence).fix(
-            format!("Set the probe's scheme to {right}."),
-            Change::container(view, "add", &field, Some(json!(right))),
-        );
-    }
-    if let Some(draft) = not_grpc(index, view, kind, probe) {
-        return draft;
-    }
-    if lower.contains("executable file not found")
-        || lower.contains("exec: \"") && lower.contains("no such file")
-    {
-        let sentence = format!(
-            "The {word} probe of container `{}` runs a program that its image does not have.",
-            view.name()
-        );
-        return cause("command_not_found", sentence).fix("Use a command that is in the image.", "");
-    }
-    if lower.contains("unknown service") || lower.contains("unimplemented") {
-        let sentence = format!(
-            "The {word} probe of container `{}` calls the gRPC health service, which the server does not have.",
-            view.name()
-        );
-        return cause("not_implemented", sentence)
-            .fix("Serve grpc.health.v1.Health, or probe the port with tcpSocket.", "");
-    }
-    if let Some(draft) = unnamed_port(view, kind, probe) {
-        return draft;
-    }
     let refused = lower.contains("connection refused");
-    let wrong = port_of(view, probe).filter(|_| refused);
-    if let Some(draft) = wrong.and_then(|port| wrong_port(index, view, kind, probe, port)) {
-        return draft;
-    }
     let late = ["deadline exceeded", "timeout", "timed out"].iter().any(|word| lower.contains(word));
-    if let Some(draft) = short_timeout(view, kind, probe, late, said) {
+    let wrong = || port_of(view, probe).filter(|_| refused);
+    let fault = answered(view, kind, probe, &lower)
+        .or_else(|| not_grpc(index, view, kind, probe))
+        .or_else(|| unnamed_port(view, kind, probe))
+        .or_else(|| wrong().and_then(|port| wrong_port(index, view, kind, probe, port)))
+        .or_else(|| short_timeout(view, kind, probe, late, said));
+    if let Some(draft) = fault {
         return draft;
     }
     if kind != Kind::Readiness && (refused || late) {
         return impatient(view, kind, probe, refused);
     }
+    let word = kind.word();
     let sentence = if late {
         format!(
             "Container `{}` does not answer its {word} probe within `{}` s.",
@@ -233,14 +183,49 @@ fn verdict(index: &Index<'_>, view: &ContainerView<'_>, kind: Kind, probe: &Prob
             shortened(said.trim().trim_end_matches(':'))
         )
     };
-    Draft::symptom(
-        Rank::Container,
-        &format!("{word}_probe_failing"),
-        Severity::Critical,
-        &view.owner,
-        sentence,
-    )
-    .likely()
+    let code = format!("{word}_probe_failing");
+    Draft::symptom(Rank::Container, &code, Severity::Critical, &view.owner, sentence).likely()
+}
+
+/// What the server, or the runtime in the place of a command, answered: that it knows no such path, wants a login, speaks
+/// otherwise, or has no such program or service.
+fn answered(view: &ContainerView<'_>, kind: Kind, probe: &Probe, lower: &str) -> Option<Draft> {
+    let word = kind.word();
+    let says = |parts: &[&str]| parts.iter().any(|part| lower.contains(part));
+    let cause = |what: &str, told: String| {
+        let sentence = format!("The {word} probe of container `{}` {told}.", view.name());
+        Draft::cause(&format!("{word}_probe_{what}"), Severity::Critical, &view.owner, sentence)
+    };
+    if says(&["statuscode: 404"]) {
+        return Some(wrong_path(view, kind, probe));
+    }
+    if says(&["statuscode: 401", "statuscode: 403"]) {
+        let draft = cause("unauthorized", "is turned away: its path needs a login".into());
+        return Some(draft.fix("Probe a path that needs no login.", ""));
+    }
+    if says(&[
+        "http response to https client",
+        "malformed http",
+        "https server",
+        "does not look like a tls handshake",
+    ]) {
+        let own = probe.http_get.as_ref().and_then(|http| http.scheme.as_deref()).unwrap_or("HTTP");
+        let right = if own == "HTTPS" { "HTTP" } else { "HTTPS" };
+        let draft = cause("wrong_scheme", format!("speaks {own}, but its port speaks {right}"));
+        let change =
+            Change::container(view, "add", &format!("{word}Probe/httpGet/scheme"), Some(json!(right)));
+        return Some(draft.fix(format!("Set the probe's scheme to {right}."), change));
+    }
+    if says(&["executable file not found"]) || says(&["exec: \""]) && says(&["no such file"]) {
+        let draft = cause("command_not_found", "runs a program that its image does not have".into());
+        return Some(draft.fix("Use a command that is in the image.", ""));
+    }
+    if says(&["unknown service", "unimplemented"]) {
+        let draft =
+            cause("not_implemented", "calls the gRPC health service, which the server does not have".into());
+        return Some(draft.fix("Serve grpc.health.v1.Health, or probe the port with tcpSocket.", ""));
+    }
+    None
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
     }
 }
 
-fn revision<'p>(pod: &'p crate::cluster::state::Pod) -> Option<&'p String> {
+fn revision(pod: &crate::cluster::state::Pod) -> Option<&String> {
     pod.metadata.labels.as_ref()?.get("controller-revision-hash")
 }
 

@@ -195,7 +195,7 @@ async fn a_model_that_refuses_is_owned_up_to() {
 async fn a_scan_prints_what_it_found() {
     let home = Home::new();
     let ended = home.run(&["--demo", "scan", "-o", "json"]).await;
-    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{ended:?}");
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(3), ""), "{ended:?}");
     let found: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(keys(&found), ["causes", "findings", "unread"]);
     assert_eq!(named(&found["causes"]), FAULTS);
@@ -204,12 +204,18 @@ async fn a_scan_prints_what_it_found() {
     let follows = |it: &&Value| it["because_of"].as_array().is_some_and(|of| !of.is_empty());
     assert_eq!(findings.iter().filter(follows).count(), findings.len() - FAULTS.len(), "{findings:#?}");
     let text = home.run(&["--demo", "scan", "-n", "default"]).await;
-    assert_eq!(text.code, Some(0));
-    assert!(text.stdout.starts_with("f1 critical "), "{}", text.stdout);
-    for (name, _, code) in FAULTS {
-        assert!(text.stdout.contains(&format!(" {code} Deployment default/{name}\n")), "{}", text.stdout);
+    assert_eq!(text.code, Some(3));
+    assert!(text.stdout.starts_with("critical Deployment default/"), "{}", text.stdout);
+    for (name, container, code) in FAULTS {
+        let begins = format!(" Deployment default/{name}, container {container}  f");
+        let line = text.stdout.lines().find(|line| line.contains(&begins) && line.ends_with(code));
+        assert!(line.is_some(), "{code}\n{}", text.stdout);
     }
-    assert!(text.stdout.contains("   fix: kubectl -n default set env "), "{}", text.stdout);
+    assert!(text.stdout.contains("\n    kubectl -n default set env "), "{}", text.stdout);
+    let picture = home.run(&["--demo", "scan", "-o", "svg"]).await;
+    assert!(picture.stdout.starts_with("<svg ") && picture.code == Some(3), "{picture:?}");
+    let markdown = home.run(&["--demo", "scan", "-o", "markdown"]).await;
+    assert!(markdown.stdout.contains("1. **Deployment default/"), "{}", markdown.stdout);
     let elsewhere = home.run(&["--demo", "scan", "-n", "kube-public"]).await;
     assert_eq!(
         (elsewhere.code, elsewhere.stdout.trim()),
@@ -237,10 +243,10 @@ async fn secrets_are_masked_in_the_printed_configuration() {
 
 #[tokio::test]
 async fn a_reader_that_has_read_enough_is_no_failure() {
-    for command in ["scan -o json", "ask what is wrong?"] {
+    for (command, code) in [("scan -o json", 3), ("ask what is wrong?", 0)] {
         let line =
             format!("{{ {} --demo {command}; echo $? >&2; }} | true", env!("CARGO_BIN_EXE_kubertnetes"));
         let ended = Home::new().shell(&line).await;
-        assert_eq!(ended.stderr, "0\n", "{command}");
+        assert_eq!(ended.stderr, format!("{code}\n"), "{command}");
     }
 }
