@@ -195,6 +195,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("service_selector_mismatch", "A Service selects no pods."),
     ("service_selector_too_broad", "A Service selects pods of a workload that does not serve its port."),
     ("service_target_port_wrong", "A Service sends to a port on which its pods do not listen."),
+    ("session_affinity_missing", "Sessions are lost between the replicas of a workload."),
     ("sidecar_crashing", "A container beside the main one ends with an error again and again."),
     ("startup_probe_command_not_found", "The program of a startup probe is not in the image."),
     ("startup_probe_failing", "A container fails its startup probe."),

@@ -9,7 +9,7 @@ use regex::Regex;
 use crate::text::forms::belongs_to_the_last;
 
 use super::{
-    error_texts::{config, database, kubernetes, missing_variable, resources, trust},
+    error_texts::{config, database, kubernetes, missing_variable, resources, session, trust},
     patterns::{first_group, pattern},
 };
 
@@ -76,6 +76,8 @@ pub(super) enum Complaint {
     WrongScheme(Endpoint),
     /// A key or token that another server does not take.
     Unauthorized(Endpoint),
+    /// A session that this server does not know: another one began it.
+    SessionLost,
     /// An API version that Kubernetes no longer serves.
     RemovedApi(&'static str),
 }
@@ -117,6 +119,7 @@ pub(super) fn complaint(text: &str) -> Option<Complaint> {
         .or_else(|| database(text))
         .or_else(|| resources(text))
         .or_else(|| kubernetes(text))
+        .or_else(|| session(text))
         .or_else(|| missing_variable(text).map(Complaint::MissingVariable))
         .or_else(|| config(text))
 }

@@ -54,6 +54,16 @@ pub(super) fn kubernetes(text: &str) -> Option<Complaint> {
     Some(Complaint::RemovedApi(version.0))
 }
 
+/// What servers with sessions in their memory say of one that another replica began.
+pub(super) fn session(text: &str) -> Option<Complaint> {
+    static LOST: LazyLock<Regex> = LazyLock::new(|| {
+        pattern(
+            r"(?i)\bsession (?:id |key )?(?:\S{1,60} )?(?:not found|unknown|does not exist|is unknown)|\b(?:unknown|no such|missing) session\b",
+        )
+    });
+    LOST.is_match(text).then_some(Complaint::SessionLost)
+}
+
 /// What parsers of YAML, JSON, TOML and INI say, in Go, Python, Node, Java and Rust, and nginx of its own.
 pub(super) fn config(text: &str) -> Option<Complaint> {
     static PARSER: LazyLock<Regex> = LazyLock::new(|| {

@@ -6,15 +6,15 @@ use std::sync::LazyLock;
 use jiff::SignedDuration;
 use regex::Regex;
 
-use crate::finding::{Confidence, Evidence, Resource, Severity};
+use crate::finding::{Evidence, Resource, Severity};
 
 use super::{
     change::Change,
-    complaints::{Complaint, Trouble, block, is_about_a_client, lines, troubles},
-    draft::{Draft, Rank},
+    complaints::{Complaint, Trouble, block, lines, troubles},
+    draft::Draft,
     failures,
     index::{ContainerView, Index, name},
-    occupied, paths,
+    log_forms, occupied, paths,
     patterns::pattern,
     peers, rbac,
     settings::{Origin, mounts, settings},
@@ -30,7 +30,7 @@ pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
         drafts.extend(found);
         drafts.extend(changed_setting(index, view));
         if quiet && view.is_running() {
-            drafts.extend(unrecognised(index, view));
+            drafts.extend(log_forms::unrecognised(index, view));
         }
     }
 }
@@ -103,6 +103,7 @@ fn meaning(
         Complaint::NoTable(name) => Some(failures::no_table(view, name, log)),
         Complaint::WrongScheme(to) => Some(failures::wrong_scheme(index, view, to, log)),
         Complaint::Unauthorized(to) => failures::unauthorized(index, view, to, log),
+        Complaint::SessionLost => peers::session_lost(index, view, log),
         Complaint::RemovedApi(version) => failures::removed_api(view, version, log),
     }
 }
@@ -361,38 +362,6 @@ fn changed_setting(index: &Index<'_>, view: &ContainerView<'_>) -> Option<Draft>
             .evidence(setting.source(view), setting.quote(new))
             .about(key)
             .fix(format!("Restore `{key}` to `{old}`."), command),
-    )
-}
-
-/// Errors that repeat at the end of a running container's log and that no rule knows: worth knowing.
-fn unrecognised(index: &Index<'_>, view: &ContainerView<'_>) -> Option<Draft> {
-    static BAD: LazyLock<Regex> = LazyLock::new(|| {
-        pattern(
-            r#"(?:^|[\s\["'=|])(?:ERROR|FATAL|CRITICAL|SEVERE|PANIC)\b|level=(?:error|fatal)|"level":"(?:error|fatal)""#,
-        )
-    });
-    let log = index.log(view, false)?;
-    let tail: Vec<_> = lines(&log.text).rev().take(20).collect();
-    let bad = tail.iter().filter(|line| BAD.is_match(line.text) && !is_about_a_client(line.text));
-    let bad: Vec<_> = bad.collect();
-    if bad.len() < 3 || bad.len() * 2 < tail.len() {
-        return None;
-    }
-    let sentence = format!("`{}` keeps logging errors.", view.owner.name);
-    let draft = Draft::symptom(Rank::Complaint, "errors_in_log", Severity::Notice, &view.owner, sentence);
-    let source = format!(
-        "log of {} in {} ({} of its last {} lines)",
-        view.name(),
-        name(&view.pod.metadata),
-        bad.len(),
-        tail.len()
-    );
-    Some(
-        draft
-            .container(view.name())
-            .confidence(Confidence::Possible)
-            .seen_on(view.pod_resource())
-            .evidence(source, bad.first()?.text),
     )
 }
 

@@ -26,6 +26,7 @@ mod failures;
 #[cfg(test)]
 mod fixture;
 mod gateways;
+mod headless;
 #[cfg(test)]
 mod healthy;
 mod http_routes;
@@ -33,6 +34,7 @@ mod images;
 mod index;
 mod ingresses;
 mod jobs;
+mod log_forms;
 mod logs;
 pub mod lookalike;
 mod memory;

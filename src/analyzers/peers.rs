@@ -230,6 +230,33 @@ pub(super) fn bad_certificate(
     services.into_iter().fold(draft, Draft::blames)
 }
 
+/// Sessions that are lost between the replicas of a workload: its Service sends each connection anywhere unless
+/// `sessionAffinity: ClientIP` says otherwise (concept "Service", "Session affinity"). Possible only: a session may have
+/// expired, or a client may have sent a wrong one.
+pub(super) fn session_lost(index: &Index<'_>, view: &ContainerView<'_>, log: Evidence) -> Option<Draft> {
+    let replicas = index.workload(&view.owner).map_or(0, |workload| workload.desired);
+    let own = view.pod.metadata.labels.clone().unwrap_or_default();
+    let service = index.services_of(view.namespace(), &own).into_iter().next().filter(|_| replicas > 1)?;
+    if service.spec.as_ref().and_then(|spec| spec.session_affinity.as_deref()) == Some("ClientIP") {
+        return None;
+    }
+    let itself = Resource::namespaced("Service", view.namespace(), name(&service.metadata));
+    let sentence = format!(
+        "`{}` loses sessions: Service `{}` sends the requests of one client to any of its {replicas} replicas (`sessionAffinity: None`), and each knows its own sessions only.",
+        view.owner.name, itself.name
+    );
+    let change = Change::merge(&itself, &serde_json::json!({"spec": {"sessionAffinity": "ClientIP"}}));
+    Some(
+        Draft::cause("session_affinity_missing", Severity::Warning, &itself, sentence)
+            .confidence(crate::finding::Confidence::Possible)
+            .seen_on(view.pod_resource())
+            .evidence_from(Some(log))
+            .evidence(format!("{itself} spec.sessionAffinity"), "None")
+            .fix("Keep a client at one replica, or keep sessions in a store that all share.", change)
+            .risk("Behind a proxy all clients have one address, and go to one replica."),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};

@@ -11,6 +11,7 @@ use crate::finding::{Confidence, Evidence, Resource, Severity};
 use super::{
     complaints::{Endpoint, lines},
     draft::{Draft, Rank},
+    headless,
     index::{ContainerView, Index, name, namespace},
     lookalike::{akin, nearest},
     patterns::pattern,
@@ -228,7 +229,8 @@ pub(super) fn unreachable(
     let host = to.host.as_deref()?;
     let draft = match resolve(index, view.namespace(), host) {
         Target::Pod => own_pod(index, view, to.port?)?,
-        Target::Service { space, name } => service_fault(index, view, &space, &name, to)?,
+        Target::Service { space, name } => headless::untranslated(index, view, &space, &name, to)
+            .or_else(|| service_fault(index, view, &space, &name, to))?,
         Target::NoService { .. } => unknown_host(index, view, host, Severity::Critical),
         Target::Elsewhere => return None,
     };
