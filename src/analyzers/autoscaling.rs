@@ -94,6 +94,7 @@ fn at_its_limit(autoscaler: &HorizontalPodAutoscaler) -> Option<Draft> {
     )
 }
 
+/// A `scaleTargetRef` that nothing is: the controller cannot get its scale. A near name of the same kind was probably meant.
 fn no_target(index: &Index<'_>, autoscaler: &HorizontalPodAutoscaler) -> Draft {
     let itself = resource(autoscaler);
     if let Some(draft) = removed_version(autoscaler, &itself) {
@@ -145,6 +146,7 @@ fn removed_version(autoscaler: &HorizontalPodAutoscaler, itself: &Resource) -> O
     )
 }
 
+/// Why the controller has no metrics, as its message tells: see the rule above for the causes.
 fn no_metrics(index: &Index<'_>, autoscaler: &HorizontalPodAutoscaler, said: &str) -> Option<Draft> {
     let itself = resource(autoscaler);
     let target = target(autoscaler)?;

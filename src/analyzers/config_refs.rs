@@ -83,6 +83,7 @@ fn missing(index: &Index<'_>, workload: &Workload<'_>, reference: &Reference) ->
     Some(draft.evidence_from(said).evidence(source, quoted).hurts(&workload.resource))
 }
 
+/// The whole object is missing. One that pods of another namespace have cannot be used here: references stay within a namespace.
 fn absent_object(
     index: &Index<'_>,
     workload: &Workload<'_>,
@@ -122,6 +123,7 @@ fn absent_object(
     Draft::cause(code, severity, &resource, sentence).fix(format!("Create {kind} `{called}`."), command)
 }
 
+/// The object is there and lacks the key; a near key was probably meant.
 fn absent_key(
     workload: &Workload<'_>,
     reference: &Reference,

@@ -195,6 +195,8 @@ fn missing_program(index: &Index<'_>, view: &ContainerView<'_>) -> Option<Draft>
     )
 }
 
+/// The program of the command is not in the image. Wrong where the program is there and its loader or interpreter is missing: the
+/// kernel reports that alike.
 pub(super) fn command_not_found(view: &ContainerView<'_>, told: &str) -> Draft {
     static EXEC: LazyLock<Regex> = LazyLock::new(|| pattern(r#"exec: "([^"]+)""#));
     let own = view.spec.command.as_ref().and_then(|command| command.first());

@@ -138,6 +138,7 @@ pub(super) fn no_memory(index: &Index<'_>, view: &ContainerView<'_>, log: Eviden
     )
 }
 
+/// `EMFILE`: the limit of open files of the process, which sockets count against too. Likely a leak; a busy server may need more.
 pub(super) fn too_many_files(view: &ContainerView<'_>, log: Evidence) -> Draft {
     let sentence = format!("Container `{}` has as many files or connections open as it may.", view.name());
     cause(view, "too_many_open_files", &view.owner, sentence, log)
@@ -187,6 +188,7 @@ pub(super) fn no_database(index: &Index<'_>, view: &ContainerView<'_>, called: &
     draft.fix("Create the database, or correct its name.", "")
 }
 
+/// A table that the database lacks. Likely a migration that did not run; it may also be another database than was meant.
 pub(super) fn no_table(view: &ContainerView<'_>, called: &str, log: Evidence) -> Draft {
     let sentence = format!(
         "The database of `{}` has no table `{called}`: its migrations did not run, or it is another database.",

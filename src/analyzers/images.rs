@@ -194,6 +194,8 @@ fn severity(index: &Index<'_>, view: &ContainerView<'_>) -> Severity {
     if serving { Severity::Warning } else { Severity::Critical }
 }
 
+/// The registry does not have what is asked for, or says so to whom it does not trust: many answer alike for both. Told apart by
+/// what the nodes and other pods know of the repository.
 fn absent_image(index: &Index<'_>, view: &ContainerView<'_>, said: &str, barred: bool) -> Draft {
     let image = image(view);
     let (repository, tag) = split(image);
@@ -250,14 +252,13 @@ fn absent_image(index: &Index<'_>, view: &ContainerView<'_>, said: &str, barred:
 /// An `imagePullSecrets` entry that does not exist: the kubelet then pulls without credentials (task "Pull an Image from a
 /// Private Registry"), and a private registry refuses. Where the image is public it does no harm.
 fn absent_pull_secret(index: &Index<'_>, view: &ContainerView<'_>) -> Option<Draft> {
+    let named = view.pod.spec.as_ref()?.image_pull_secrets.as_deref().filter(|named| !named.is_empty())?;
     if !index.is_listed("secrets") {
         return None;
     }
     let space = view.namespace();
-    let wanted =
-        view.pod.spec.as_ref()?.image_pull_secrets.iter().flatten().map(|secret| secret.name.as_str());
-    let absent =
-        wanted.into_iter().find(|called| super::settings::secret_keys(index, space, called).is_none())?;
+    let mut wanted = named.iter().map(|secret| secret.name.as_str());
+    let absent = wanted.find(|called| super::settings::secret_keys(index, space, called).is_none())?;
     let resource = Resource::namespaced("Secret", space, absent);
     let sentence = format!(
         "Secret `{absent}`, with which `{}` is to be pulled, does not exist in namespace `{space}`, so the registry gets no credentials.",

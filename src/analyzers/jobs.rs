@@ -83,6 +83,7 @@ fn failed_pods<'a>(index: &Index<'a>, job: &Job) -> Vec<&'a Pod> {
     pods
 }
 
+/// The controller ended the pods when `activeDeadlineSeconds` was over. Wrong to raise it where the work hangs.
 fn late(job: &Job, itself: &Resource, severity: Severity) -> Draft {
     let limit = job.spec.as_ref().and_then(|spec| spec.active_deadline_seconds).unwrap_or(0);
     let sentence = format!(
@@ -118,6 +119,7 @@ fn by_policy(index: &Index<'_>, job: &Job, itself: &Resource, severity: Severity
     }
 }
 
+/// More pods failed than `backoffLimit` allows, or an index did of an indexed Job. The log of the last pod says why.
 fn used_up(index: &Index<'_>, job: &Job, itself: &Resource, severity: Severity) -> Draft {
     let limit = job.spec.as_ref().and_then(|spec| spec.backoff_limit).unwrap_or(6);
     let failures = job.status.as_ref().and_then(|status| status.failed).unwrap_or(0);
@@ -282,6 +284,7 @@ fn broken_schedule(schedule: &str) -> Option<String> {
 const RUN_PATIENCE: SignedDuration = SignedDuration::from_mins(15);
 const TURNS_MISSED: i32 = 3;
 
+/// A run that is still going on takes the turns of the others (`concurrencyPolicy: Forbid`). Wrong where a run may take that long.
 fn blocked_by_a_run(index: &Index<'_>, cron: &CronJob, itself: &Resource) -> Option<Draft> {
     let forbids = cron.spec.as_ref()?.concurrency_policy.as_deref() == Some("Forbid");
     let active = cron.status.as_ref()?.active.as_ref()?.first()?.name.clone()?;

@@ -260,6 +260,8 @@ pub(super) fn cordoned(index: &Index<'_>, owner: &Resource) -> Option<Draft> {
     )
 }
 
+/// Required podAntiAffinity over nodes allows one pod for each node: more pods than nodes never fit (concept "Assigning Pods to
+/// Nodes"). Wrong while a node is about to be added.
 pub(super) fn anti_affinity(index: &Index<'_>, owner: &Resource) -> Draft {
     let nodes = index.state.nodes.len();
     let wanted = index.workload(owner).map_or(0, |workload| workload.desired);

@@ -116,16 +116,15 @@ fn turned_away(index: &Index<'_>, pod: &Pod) -> Option<Draft> {
 /// `spec.nodeName` that names no node: nothing runs the pod, and nobody says so (concept "Assigning Pods to Nodes").
 fn no_such_node(index: &Index<'_>, pod: &Pod) -> Option<Draft> {
     let node = pod.node.as_deref()?;
-    let asked = index.workload(&index.owner(pod)).and_then(|workload| workload.pod.node_name.as_deref());
-    if asked != Some(node) {
-        return None;
-    }
-    let known = index.state.nodes.iter().any(|known| name(&known.metadata) == node);
     let waits = phase(pod) == "Pending" && index.object_age(&pod.metadata) > SignedDuration::from_secs(60);
+    let known = !waits || index.state.nodes.iter().any(|known| name(&known.metadata) == node);
     if known || !waits || index.state.nodes.is_empty() {
         return None;
     }
     let owner = index.owner(pod);
+    if index.workload(&owner).and_then(|workload| workload.pod.node_name.as_deref()) != Some(node) {
+        return None;
+    }
     let sentence = format!("Pods of `{}` are bound to node `{node}`, which does not exist.", owner.name);
     let field = format!("{owner} {}.nodeName", super::index::spec_path(&owner));
     Some(
@@ -146,6 +145,7 @@ const INIT_PATIENCE: SignedDuration = SignedDuration::from_mins(3);
 /// An init container that runs and runs: the others start after it only (concept "Init Containers"). What it waits for is
 /// for its log and its command to say; Services that it names are blamed. Wrong where it has that much to do.
 fn waiting_init(index: &Index<'_>, pod: &Pod) -> Option<Draft> {
+    pod.spec.as_ref()?.init_containers.as_ref()?;
     let views = index.containers_of(pod);
     let view = views.iter().find(|view| {
         let since = view.running_since().map_or(SignedDuration::ZERO, |at| index.age(at));
@@ -180,6 +180,10 @@ fn waiting_init(index: &Index<'_>, pod: &Pod) -> Option<Draft> {
 /// A preStop hook that fails delays nothing but does not do what it is for, such as draining connections
 /// (`FailedPreStopHook`, from the kubelet).
 fn failing_stop_hook(index: &Index<'_>, pod: &Pod) -> Option<Draft> {
+    let hooked = |container: &k8s_openapi::api::core::v1::Container| {
+        container.lifecycle.as_ref().is_some_and(|lifecycle| lifecycle.pre_stop.is_some())
+    };
+    pod.spec.as_ref()?.containers.iter().find(|container| hooked(container))?;
     let mut events = index.pod_events(pod).iter().rev();
     let event = events.find(|event| reason(event) == "FailedPreStopHook")?;
     if event_time(event).is_some_and(|at| index.age(at) > SignedDuration::from_hours(1)) {

@@ -71,6 +71,7 @@ fn unseen(index: &Index<'_>, pod: &Pod, spec: &PodSpec) -> Option<Draft> {
     )
 }
 
+/// A pod with `schedulingGates` is not looked at until whoever set them lifts them (concept "Pod Scheduling Readiness").
 fn gated(index: &Index<'_>, pod: &Pod, spec: &PodSpec) -> Draft {
     let owner = index.owner(pod);
     let gates: Vec<&str> = spec.scheduling_gates.iter().flatten().map(|gate| gate.name.as_str()).collect();

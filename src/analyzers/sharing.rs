@@ -80,6 +80,14 @@ fn two_budgets(index: &Index<'_>) -> Vec<Draft> {
 fn two_workloads(index: &Index<'_>, service: &Service) -> Option<Draft> {
     let wanted = selector(service)?;
     let pods: Vec<&Pod> = index.selected_pods(service).into_iter().filter(|pod| is_ready(pod)).collect();
+    // Nearly every Service is over one workload: its pods have one maker.
+    let maker = |pod: &Pod| {
+        pod.metadata.owner_references.as_ref().and_then(|all| all.first()).map(|owner| owner.uid.clone())
+    };
+    let first = pods.first().map(|pod| maker(pod))?;
+    if pods.iter().all(|pod| first.is_some() && maker(pod) == first) {
+        return None;
+    }
     let ports = service.spec.as_ref()?.ports.as_deref()?;
     let target = match ports.first()?.target_port.as_ref() {
         Some(IntOrString::Int(port)) => u16::try_from(*port).ok()?,

@@ -64,8 +64,7 @@ pub(super) fn unknown(index: &Index<'_>, view: &ContainerView<'_>, host: &str) -
     )
 }
 
-/// A pod that a StatefulSet does not replace although its template was changed: with `OrderedReady` the update waits for
-/// the pod to get ready, which it cannot ("Forced rollback", concept "StatefulSets").
+/// Updates of StatefulSets that do not come about.
 pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
     for set in &index.state.stateful_sets {
         drafts.extend(not_replaced(index, set));
@@ -77,6 +76,8 @@ fn revision(pod: &crate::cluster::state::Pod) -> Option<&String> {
     pod.metadata.labels.as_ref()?.get("controller-revision-hash")
 }
 
+/// A pod that a StatefulSet does not replace although its template was changed: with `OrderedReady` the update waits for
+/// the pod to get ready, which it cannot ("Forced rollback", concept "StatefulSets").
 fn not_replaced(index: &Index<'_>, set: &k8s_openapi::api::apps::v1::StatefulSet) -> Option<Draft> {
     let (spec, status) = (set.spec.as_ref()?, set.status.as_ref()?);
     let update = status.update_revision.as_ref()?;

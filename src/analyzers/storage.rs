@@ -274,6 +274,7 @@ fn has_volume(index: &Index<'_>, claim: &PersistentVolumeClaim, class: &str) -> 
     })
 }
 
+/// The class has a provisioner that fails or does not answer; the events on the claim are its words.
 fn not_provided(
     index: &Index<'_>,
     claim: &PersistentVolumeClaim,
