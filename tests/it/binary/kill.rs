@@ -94,8 +94,21 @@ impl Trial {
         self.home.serve()
     }
 
+    /// How long a first life takes from being ready to its first post, in milliseconds; then it is killed.
+    async fn first_post(&mut self) -> u64 {
+        self.say();
+        let bot = self.start().await;
+        self.discord.wait_ready().await;
+        let began = std::time::Instant::now();
+        self.discord.wait_until("a first post", |world| posts_in(world) > 0).await;
+        bot.kill().await;
+        u64::try_from(began.elapsed().as_millis()).unwrap()
+    }
+
     /// Kills the bot so many times; gives in how many of its lives it had begun to post something.
     async fn kill(&mut self, times: u64) -> usize {
+        // Lives are as long as work takes here, so that they end within it on a slow machine, too.
+        let span = self.first_post().await.clamp(200, 2_000) * 3;
         let mut busy = 0;
         for life in 0..times {
             let shown = posts_made(&self.discord);
@@ -110,7 +123,7 @@ impl Trial {
             if life % 2 == 1 {
                 self.say();
             }
-            tokio::time::sleep(Duration::from_millis(self.dice.below(600))).await;
+            tokio::time::sleep(Duration::from_millis(self.dice.below(span))).await;
             bot.kill().await;
             busy += usize::from(posts_made(&self.discord) > shown);
         }
@@ -214,14 +227,15 @@ struct Held {
 struct Settled(BTreeMap<String, Held>);
 
 fn posts_made(discord: &Discord) -> usize {
-    let made = |world: &World| {
-        let posted = |asked: &&crate::support::discord::Recorded| {
-            matches!(asked.method.as_str(), "POST" | "PATCH") && asked.path.ends_with("/messages")
-                || asked.path.ends_with("/threads")
-        };
-        world.record.requests.iter().filter(posted).count()
+    discord.read(posts_in)
+}
+
+fn posts_in(world: &World) -> usize {
+    let posted = |asked: &&crate::support::discord::Recorded| {
+        matches!(asked.method.as_str(), "POST" | "PATCH") && asked.path.ends_with("/messages")
+            || asked.path.ends_with("/threads")
     };
-    discord.read(made)
+    world.record.requests.iter().filter(posted).count()
 }
 
 async fn dies_and_goes_on(url: Option<&str>, kills: u64) {
