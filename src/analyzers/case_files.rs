@@ -8,8 +8,16 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::fixture::{crashed, event, findings, log_of, named_deployment, running};
-use crate::finding::{Finding, Severity};
+use super::{
+    RULES, Rule, causes,
+    draft::Draft,
+    drafts,
+    fixture::{crashed, event, findings, log_of, named_deployment, running, state},
+};
+use crate::{
+    cluster::state::State,
+    finding::{Finding, Severity},
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -86,7 +94,11 @@ fn shown(finding: &Finding) -> String {
 }
 
 fn check(topic: &str, case: &Case) -> Vec<String> {
-    let found = findings(state_of(case));
+    judge(topic, case, &findings(state_of(case)))
+}
+
+/// What the findings of a case's state lack, or have too much.
+fn judge(topic: &str, case: &Case, found: &[Finding]) -> Vec<String> {
     let sorted = |mut list: Vec<String>| {
         list.sort();
         list
@@ -137,7 +149,40 @@ fn cases_have_the_root_causes_that_they_expect() {
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// So that a rule which is switched off is noticed.
+/// Each topic's rules and each code are switched off in turn: a case has to fail every time.
+#[test]
+fn what_is_switched_off_is_missed() {
+    let files = files();
+    let cases: Vec<(&str, &Case, State)> = files
+        .iter()
+        .flat_map(|(topic, cases)| cases.iter().map(move |case| (topic.as_str(), case)))
+        .map(|(topic, case)| (topic, case, state(&Value::Array(state_of(case)))))
+        .collect();
+    let mut survivors = Vec::new();
+    for off in 0..RULES.len() {
+        let rest: Vec<Rule> =
+            RULES.iter().enumerate().filter(|(at, _)| *at != off).map(|(_, rule)| *rule).collect();
+        let missed = cases.iter().any(|(topic, case, state)| {
+            !judge(topic, case, &causes::conclude(drafts(state, &rest))).is_empty()
+        });
+        if !missed {
+            survivors.push(format!("rules {off}"));
+        }
+    }
+    let written: Vec<Vec<Draft>> = cases.iter().map(|(_, _, state)| drafts(state, RULES)).collect();
+    for (code, _) in super::codes::CODES {
+        let missed = cases.iter().zip(&written).any(|((topic, case, _), drafts)| {
+            let has = drafts.iter().any(|draft| draft.finding.code == *code);
+            let rest = || drafts.iter().filter(|draft| draft.finding.code != *code).cloned().collect();
+            has && !judge(topic, case, &causes::conclude(rest())).is_empty()
+        });
+        if !missed {
+            survivors.push((*code).to_owned());
+        }
+    }
+    assert!(survivors.is_empty(), "nobody misses {survivors:?}");
+}
+
 #[test]
 fn every_code_has_a_case() {
     let mut covered = std::collections::BTreeSet::new();

@@ -108,10 +108,15 @@ const RULES: &[Rule] = &[
 
 /// Everything that is wrong in `state`, root causes first and worst first, numbered `f1`, `f2`…
 pub fn analyze(state: &State) -> Vec<Finding> {
+    causes::conclude(drafts(state, RULES))
+}
+
+/// What these rules write.
+fn drafts(state: &State, rules: &[Rule]) -> Vec<Draft> {
     let index = Index::new(state);
     let mut drafts = Vec::new();
-    for rule in RULES {
+    for rule in rules {
         rule(&index, &mut drafts);
     }
-    causes::conclude(drafts)
+    drafts
 }

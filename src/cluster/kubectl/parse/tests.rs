@@ -135,6 +135,20 @@ fn what_does_not_read_is_refused_by_name() {
 }
 
 #[test]
+fn a_namespace_may_stand_before_the_second_word() {
+    for (line, plain) in [
+        ("-n shop rollout status deploy/web", "rollout status deploy/web -n shop"),
+        ("rollout -n shop status deploy/web", "rollout status deploy/web -n shop"),
+        ("rollout --namespace shop history deploy/web", "rollout history deploy/web -n shop"),
+        ("-n shop auth can-i list pods", "auth can-i list pods -n shop"),
+        ("auth -n=shop can-i list pods", "auth can-i list pods -n shop"),
+    ] {
+        assert_eq!(parse(line).unwrap(), parse(plain).unwrap(), "{line}");
+    }
+    assert!(parse("rollout -n shop").unwrap_err().to_string().contains("needs a second word"));
+}
+
+#[test]
 fn flags_that_redirect_are_refused_by_name() {
     for flag in [
         "kubeconfig",
