@@ -78,15 +78,25 @@ fn link(drafts: &[Draft]) -> Vec<BTreeSet<usize>> {
 
 /// A cause is as bad as the worst that follows from it.
 fn raise(drafts: &mut [Draft], links: &[BTreeSet<usize>]) {
-    for cause in 0..drafts.len() {
-        let worst = (0..links.len())
-            .filter(|&effect| effect != cause && reaches(links, effect, cause))
-            .filter_map(|effect| drafts.get(effect).map(|draft| draft.finding.severity))
-            .min();
-        if let (Some(worst), Some(draft)) = (worst, drafts.get_mut(cause)) {
-            draft.finding.severity = draft.finding.severity.min(worst);
+    let severities: Vec<_> = drafts.iter().map(|draft| draft.finding.severity).collect();
+    for (effect, severity) in severities.into_iter().enumerate() {
+        for cause in causes_of(links, effect) {
+            if let Some(draft) = drafts.get_mut(cause) {
+                draft.finding.severity = draft.finding.severity.min(severity);
+            }
         }
     }
+}
+
+/// Everything that a draft follows from, near or far.
+fn causes_of(links: &[BTreeSet<usize>], effect: usize) -> BTreeSet<usize> {
+    let mut found = BTreeSet::new();
+    let mut to_see = vec![effect];
+    while let Some(place) = to_see.pop() {
+        let nearest = links.get(place).into_iter().flatten().copied();
+        to_see.extend(nearest.filter(|cause| found.insert(*cause)));
+    }
+    found
 }
 
 /// Whether `cause` is about something that `symptom` blames. About one and the same object only a lower rank
@@ -117,22 +127,29 @@ fn reduce(links: &[BTreeSet<usize>]) -> Vec<BTreeSet<usize>> {
         .collect()
 }
 
-/// How many drafts follow from one: of causes that are as bad, the one that breaks most comes first.
-fn reach(links: &[BTreeSet<usize>], cause: usize) -> usize {
-    (0..links.len()).filter(|&other| other != cause && reaches(links, other, cause)).count()
+/// How many drafts follow from each: of causes that are as bad, the one that breaks most comes first.
+fn reach(links: &[BTreeSet<usize>]) -> Vec<usize> {
+    let mut counts = vec![0; links.len()];
+    for cause in (0..links.len()).flat_map(|effect| causes_of(links, effect)) {
+        if let Some(count) = counts.get_mut(cause) {
+            *count += 1;
+        }
+    }
+    counts
 }
 
 fn number(drafts: Vec<Draft>, links: &[BTreeSet<usize>]) -> Vec<Finding> {
     let mut order: Vec<usize> = (0..drafts.len()).collect();
     let empty = BTreeSet::new();
-    let causes_of = |place: usize| links.get(place).unwrap_or(&empty);
+    let nearest = |place: usize| links.get(place).unwrap_or(&empty);
+    let reach = reach(links);
     order.sort_by_cached_key(|&place| {
         drafts.get(place).map(|draft| {
             let finding = &draft.finding;
             // Symptoms go by how far they are from the cause, as a chain is told.
-            let is_symptom = !causes_of(place).is_empty();
+            let is_symptom = !nearest(place).is_empty();
             let distance = is_symptom.then_some(draft.rank);
-            let reach = if is_symptom { 0 } else { reach(links, place) };
+            let reach = reach.get(place).filter(|_| !is_symptom).copied().unwrap_or(0);
             (
                 is_symptom,
                 finding.severity,
@@ -155,7 +172,7 @@ fn number(drafts: Vec<Draft>, links: &[BTreeSet<usize>]) -> Vec<Finding> {
     let take = |place: usize| {
         let mut finding = drafts.get_mut(place)?.take()?.finding;
         finding.id = ids.get(place)?.clone();
-        finding.because_of = causes_of(place).iter().filter_map(|cause| ids.get(*cause).cloned()).collect();
+        finding.because_of = nearest(place).iter().filter_map(|cause| ids.get(*cause).cloned()).collect();
         finding.because_of.sort();
         Some(finding)
     };

@@ -7,7 +7,9 @@ use crate::finding::{Evidence, Resource, Severity};
 use super::{
     change::Change,
     draft::Draft,
-    index::{Index, Workload, event_time, is_live, is_ready, message, name, namespace, spec_path},
+    index::{
+        Index, Workload, event_time, is_live, is_ready, message, name, namespace, pod_resource, spec_path,
+    },
     lookalike::nearest,
     settings::{config_map, secret_keys},
 };
@@ -77,9 +79,7 @@ fn missing(index: &Index<'_>, workload: &Workload<'_>, reference: &Reference) ->
         None => format!("name: {}", reference.name),
     };
     let pods = index.pods_of(&workload.resource).iter().filter(|pod| is_live(pod) && !is_ready(pod));
-    let draft = pods.fold(draft, |draft, pod| {
-        draft.seen_on(Resource::namespaced("Pod", namespace(&pod.metadata), name(&pod.metadata)))
-    });
+    let draft = pods.fold(draft, |draft, pod| draft.seen_on(pod_resource(pod)));
     Some(draft.evidence_from(said).evidence(source, quoted).hurts(&workload.resource))
 }
 

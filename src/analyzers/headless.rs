@@ -2,14 +2,12 @@
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use crate::finding::Severity;
-
 use super::{
     complaints::Endpoint,
     draft::Draft,
     index::{ContainerView, Index},
     settings::{mentions, settings},
-    wiring::listening,
+    wiring::{listening, port_fault},
 };
 
 /// The name of a headless Service (`clusterIP: None`) leads to its pods, so a client has to use their port: `port` is not
@@ -46,16 +44,6 @@ pub(super) fn untranslated(
         setting.name,
         view.name()
     );
-    let code = if setting.is_in_config_map() { "bad_config_value" } else { "wrong_dependency_port" };
-    Some(
-        Draft::cause(code, Severity::Critical, &setting.holder(view), sentence)
-            .evidence(setting.source(view), setting.quote(&digits))
-            .evidence(format!("Service {space}/{called} spec.clusterIP"), "None")
-            .hurts(&view.owner)
-            .about(digits.clone())
-            .fix(
-                format!("Use port `{right}`."),
-                setting.correction(index, view, &digits, &right.to_string()),
-            ),
-    )
+    let draft = port_fault(index, view, &setting, wanted, right, &sentence);
+    Some(draft.evidence(format!("Service {space}/{called} spec.clusterIP"), "None"))
 }

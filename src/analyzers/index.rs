@@ -103,7 +103,7 @@ impl<'a> ContainerView<'a> {
 
     /// `Pod` as a resource.
     pub(super) fn pod_resource(&self) -> Resource {
-        Resource::namespaced("Pod", self.namespace(), name(&self.pod.metadata))
+        pod_resource(self.pod)
     }
 
     /// Where its spec stands in its owner, as evidence names it.
@@ -145,6 +145,11 @@ pub(super) fn shell_word(text: &str) -> String {
         return text.to_owned();
     }
     format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// A pod as a resource.
+pub(super) fn pod_resource(pod: &Pod) -> Resource {
+    Resource::namespaced("Pod", namespace(&pod.metadata), name(&pod.metadata))
 }
 
 pub(super) fn name(meta: &ObjectMeta) -> &str {

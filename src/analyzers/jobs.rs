@@ -14,7 +14,9 @@ use super::{
     complaints::last_words,
     container_start::shortened,
     draft::{Draft, Rank},
-    index::{Index, event_count, event_time, is_owned, message, name, namespace, phase, reason},
+    index::{
+        Index, event_count, event_time, is_owned, message, name, namespace, phase, pod_resource, reason,
+    },
     logs,
 };
 
@@ -150,9 +152,7 @@ fn used_up(index: &Index<'_>, job: &Job, itself: &Resource, severity: Severity) 
         "Correct what its log complains about and create the Job anew: a Job's template cannot be changed.",
         "",
     );
-    let draft = pods.iter().fold(draft, |draft, pod| {
-        draft.seen_on(Resource::namespaced("Pod", namespace(&pod.metadata), name(&pod.metadata)))
-    });
+    let draft = pods.iter().fold(draft, |draft, pod| draft.seen_on(pod_resource(pod)));
     match spoken {
         Some((view, text)) => {
             draft.evidence(format!("log of {} in {}", view.name(), name(&view.pod.metadata)), text)

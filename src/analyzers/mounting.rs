@@ -12,7 +12,7 @@ use crate::{
 
 use super::{
     draft::{Draft, Rank},
-    index::{Index, event_time, is_live, is_ready, message, name, namespace, reason},
+    index::{Index, event_time, is_live, is_ready, message, pod_resource, reason},
     patterns::{first_group, pattern},
 };
 
@@ -40,7 +40,7 @@ fn unmounted(index: &Index<'_>, pod: &Pod) -> Option<Draft> {
     let event = recent.find(|event| matches!(reason(event), "FailedMount" | "FailedAttachVolume"))?;
     let owner = index.owner(pod);
     let said = message(event);
-    let resource = Resource::namespaced("Pod", namespace(&pod.metadata), name(&pod.metadata));
+    let resource = pod_resource(pod);
     let draft = if said.contains("Multi-Attach error") {
         let sentence = format!(
             "A volume of `{}` is still attached to another node and can only be used on one (ReadWriteOnce).",

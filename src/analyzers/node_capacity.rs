@@ -1,7 +1,5 @@
 //! Nodes that are full, late or of another version. Knows the nodes' numbers, not their conditions.
 
-use std::collections::HashMap;
-
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Node;
 
@@ -12,7 +10,7 @@ use crate::{
 
 use super::{
     draft::Draft,
-    index::{Index, is_live, name},
+    index::{Index, name},
     scheduling::amount,
 };
 
@@ -22,23 +20,11 @@ const FULL: f64 = 0.98;
 const LEASE_GRACE: SignedDuration = SignedDuration::from_secs(40);
 
 pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
-    let on = pods_by_node(index);
     for node in &index.state.nodes {
-        let pods = on.get(name(&node.metadata)).map_or(&[][..], Vec::as_slice);
-        drafts.extend(full(node, pods));
+        drafts.extend(full(node, index.pods_on(name(&node.metadata))));
         drafts.extend(skew(index, node));
         drafts.extend(late_lease(index, node));
     }
-}
-
-fn pods_by_node<'a>(index: &Index<'a>) -> HashMap<&'a str, Vec<&'a Pod>> {
-    let mut on: HashMap<&str, Vec<&Pod>> = HashMap::new();
-    for pod in index.state.pods.iter().filter(|pod| is_live(pod)) {
-        if let Some(node) = pod.node.as_deref() {
-            on.entry(node).or_default().push(pod);
-        }
-    }
-    on
 }
 
 /// What the pods request of a resource: the sum over the containers, or the largest init container where that is more
@@ -59,13 +45,8 @@ pub(super) fn offers(node: &Node, what: &str) -> f64 {
 
 /// What a node has left of a resource, by the requests of the pods on it.
 pub(super) fn free(index: &Index<'_>, node: &Node, what: &str) -> f64 {
-    let offers = offers(node, what);
-    let here = index
-        .state
-        .pods
-        .iter()
-        .filter(|pod| is_live(pod) && pod.node.as_deref() == Some(name(&node.metadata)));
-    offers - here.map(|pod| requested(pod, what)).sum::<f64>()
+    let taken: f64 = index.pods_on(name(&node.metadata)).iter().map(|pod| requested(pod, what)).sum();
+    offers(node, what) - taken
 }
 
 /// A node whose pods request all that it can give: new ones do not fit. Worth knowing only; a pod that waits for room is

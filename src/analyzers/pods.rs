@@ -14,7 +14,7 @@ use super::{
     complaints::last_words,
     container_start::shortened,
     draft::{Draft, Rank},
-    index::{Index, event_time, is_ready, message, name, namespace, phase, reason},
+    index::{Index, event_time, is_ready, message, name, phase, pod_resource, reason},
     memory::doubled,
     patterns::pattern,
     wiring,
@@ -73,7 +73,7 @@ fn eviction(index: &Index<'_>, pod: &Pod) -> Option<Draft> {
             .likely()
             .fix("Give the pods requests that match what they use, and the node room.", "")
     };
-    let resource = Resource::namespaced("Pod", namespace(&pod.metadata), name(&pod.metadata));
+    let resource = pod_resource(pod);
     Some(draft.evidence(format!("{resource} status.message"), said).seen_on(resource).hurts(&owner))
 }
 
@@ -103,7 +103,7 @@ fn turned_away(index: &Index<'_>, pod: &Pod) -> Option<Draft> {
     let said = status.message.as_deref().unwrap_or_default();
     let node = pod.node.as_deref().unwrap_or("its node");
     let sentence = format!("The kubelet of `{node}` does not admit a pod of `{}` ({why}).", owner.name);
-    let resource = itself(pod);
+    let resource = pod_resource(pod);
     Some(
         Draft::cause("pod_rejected_by_kubelet", severity, &owner, sentence)
             .evidence(format!("{resource} status.message"), format!("{why}: {said}"))
@@ -130,7 +130,7 @@ fn no_such_node(index: &Index<'_>, pod: &Pod) -> Option<Draft> {
     Some(
         Draft::cause("node_missing", Severity::Critical, &owner, sentence)
             .evidence(field, node)
-            .seen_on(itself(pod))
+            .seen_on(pod_resource(pod))
             .hurts(&owner)
             .fix(
                 "Take nodeName out, so that the scheduler chooses.",
@@ -171,7 +171,7 @@ fn waiting_init(index: &Index<'_>, pod: &Pod) -> Option<Draft> {
         Draft::symptom(Rank::Container, "init_container_waiting", Severity::Critical, &view.owner, sentence)
             .container(view.name())
             .likely()
-            .seen_on(itself(pod))
+            .seen_on(pod_resource(pod))
             .evidence(view.field("command"), command)
             .evidence(format!("log of {} in {}", view.name(), name(&pod.metadata)), words);
     Some(wiring::dependencies(index, view).iter().fold(draft, Draft::blames))
@@ -193,14 +193,10 @@ fn failing_stop_hook(index: &Index<'_>, pod: &Pod) -> Option<Draft> {
     let sentence = format!("The preStop hook of `{}` fails when its pods are ended.", owner.name);
     Some(
         Draft::cause("pre_stop_hook_failed", Severity::Warning, &owner, sentence)
-            .evidence(format!("event on {}", itself(pod)), message(event))
-            .seen_on(itself(pod))
+            .evidence(format!("event on {}", pod_resource(pod)), message(event))
+            .seen_on(pod_resource(pod))
             .fix("Correct the hook's command or path.", ""),
     )
-}
-
-fn itself(pod: &Pod) -> Resource {
-    Resource::namespaced("Pod", namespace(&pod.metadata), name(&pod.metadata))
 }
 
 /// A deleted pod that is still there: the API server keeps an object until its last finalizer is removed (concept
@@ -208,7 +204,7 @@ fn itself(pod: &Pod) -> Resource {
 fn stuck_deletion(index: &Index<'_>, pod: &Pod) -> Option<Draft> {
     let deleted = pod.metadata.deletion_timestamp.as_ref()?;
     let late = index.age(deleted.0);
-    let resource = Resource::namespaced("Pod", namespace(&pod.metadata), name(&pod.metadata));
+    let resource = pod_resource(pod);
     let finalizers = pod.metadata.finalizers.as_deref().unwrap_or_default();
     // The deletion timestamp has the grace period in it already.
     if late < SignedDuration::from_secs(60) {

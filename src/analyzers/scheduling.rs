@@ -14,7 +14,7 @@ use crate::finding::{Resource, Severity};
 use super::{
     change::Change,
     draft::Draft,
-    index::{Index, condition, is_editable, is_live, is_ready, name, namespace, phase, spec_path},
+    index::{Index, condition, is_editable, is_live, is_ready, name, phase, pod_resource, spec_path},
     node_capacity, node_constraints,
     patterns::pattern,
 };
@@ -28,18 +28,14 @@ pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
         let Some(spec) = &pod.spec else { continue };
         let draft = match condition(pod, "PodScheduled") {
             Some(("False", "Unschedulable", said)) => refused(index, pod, spec, said).map(|draft| {
-                draft.evidence(format!("{} status.conditions[PodScheduled]", resource(pod)), said)
+                draft.evidence(format!("{} status.conditions[PodScheduled]", pod_resource(pod)), said)
             }),
             Some(("False", "SchedulingGated", _)) => Some(gated(index, pod, spec)),
             None if pod.node.is_none() => unseen(index, pod, spec),
             _ => None,
         };
-        drafts.extend(draft.map(|draft| draft.seen_on(resource(pod)).hurts(&index.owner(pod))));
+        drafts.extend(draft.map(|draft| draft.seen_on(pod_resource(pod)).hurts(&index.owner(pod))));
     }
-}
-
-fn resource(pod: &Pod) -> Resource {
-    Resource::namespaced("Pod", namespace(&pod.metadata), name(&pod.metadata))
 }
 
 /// Nobody has looked at the pod: its `schedulerName` is one that does not run. The default scheduler would have set a
@@ -66,7 +62,7 @@ fn unseen(index: &Index<'_>, pod: &Pod, spec: &PodSpec) -> Option<Draft> {
     Some(
         Draft::cause("unknown_scheduler_name", severity(index, &owner), &owner, sentence)
             .evidence(field, scheduler)
-            .evidence(format!("{} status", resource(pod)), "phase: Pending, no conditions, no events")
+            .evidence(format!("{} status", pod_resource(pod)), "phase: Pending, no conditions, no events")
             .fix("Use the default scheduler, or start the one that is named.", command),
     )
 }

@@ -18,6 +18,7 @@ use crate::{
 use super::{
     draft::Draft,
     index::{Index, accepts, is_live, is_ready, labels, name, namespace, phase, selector},
+    storage::users,
     wiring::listening,
 };
 
@@ -197,12 +198,7 @@ fn held_claim(index: &Index<'_>, claim: &PersistentVolumeClaim) -> Option<Draft>
         .flatten()
         .any(|finalizer| finalizer == "kubernetes.io/pvc-protection");
     let space = namespace(&claim.metadata);
-    let uses = |pod: &&Pod| {
-        let volumes = pod.spec.as_ref().and_then(|spec| spec.volumes.as_deref()).unwrap_or_default();
-        let mut claims = volumes.iter().filter_map(|volume| volume.persistent_volume_claim.as_ref());
-        namespace(&pod.metadata) == space && claims.any(|source| source.claim_name == name(&claim.metadata))
-    };
-    let pod = index.state.pods.iter().filter(|pod| is_live(pod)).find(uses).filter(|_| protected)?;
+    let pod = users(index, claim).into_iter().next().filter(|_| protected)?;
     let itself = Resource::namespaced("PersistentVolumeClaim", space, name(&claim.metadata));
     let owner = index.owner(pod);
     let sentence = format!(

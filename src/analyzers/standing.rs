@@ -24,6 +24,9 @@ const MOST: usize = 8;
 
 /// How the objects of a question stand. A namespace is told by its workloads, those with something to tell first.
 pub fn standing(state: &State, about: &[Resource]) -> Vec<Redacted> {
+    if about.is_empty() {
+        return Vec::new();
+    }
     let index = Index::new(state);
     let mut told: Vec<(bool, String)> = Vec::new();
     for object in about {

@@ -11,7 +11,7 @@ use crate::finding::{Confidence, Evidence, Resource, Severity};
 use super::{
     change::Change,
     draft::Draft,
-    index::{Index, Workload, is_live, message, name, namespace, phase, reason, spec_path},
+    index::{Index, Workload, is_live, message, name, namespace, phase, pod_resource, reason, spec_path},
     lookalike::nearest,
     storage_classes::{missing_class, no_class},
     volume_fit::{fits, nearest_volume},
@@ -30,7 +30,7 @@ pub(super) fn check(index: &Index<'_>, drafts: &mut Vec<Draft>) {
 }
 
 /// The pods that use a claim.
-fn users<'a>(index: &Index<'a>, claim: &PersistentVolumeClaim) -> Vec<&'a Pod> {
+pub(super) fn users<'a>(index: &Index<'a>, claim: &PersistentVolumeClaim) -> Vec<&'a Pod> {
     let uses = |pod: &&Pod| {
         let volumes = pod.spec.as_ref().and_then(|spec| spec.volumes.as_deref()).unwrap_or_default();
         let mut claims = volumes.iter().filter_map(|volume| volume.persistent_volume_claim.as_ref());
@@ -164,7 +164,7 @@ fn absent_volume(
 
 fn hurting(index: &Index<'_>, pods: &[&Pod], draft: Draft) -> Draft {
     pods.iter().fold(draft, |draft, pod| {
-        let seen = Resource::namespaced("Pod", namespace(&pod.metadata), name(&pod.metadata));
+        let seen = pod_resource(pod);
         draft.hurts(&index.owner(pod)).seen_on(seen)
     })
 }

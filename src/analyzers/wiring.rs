@@ -274,7 +274,7 @@ fn own_pod(index: &Index<'_>, view: &ContainerView<'_>, port: u16) -> Option<Dra
     Some(port_fault(index, view, &setting, port, *right, &sentence))
 }
 
-fn port_fault(
+pub(super) fn port_fault(
     index: &Index<'_>,
     view: &ContainerView<'_>,
     setting: &Setting,

@@ -45,11 +45,20 @@ pub(super) struct Within<'a> {
     services: Grouped<'a, Service>,
     slices: Grouped<'a, EndpointSlice>,
     config_maps: Grouped<'a, ConfigMap>,
+    /// Live pods by the name of their node.
+    on_nodes: HashMap<&'a str, Vec<&'a Pod>>,
 }
 
 impl<'a> Within<'a> {
     pub(super) fn new(state: &'a State) -> Self {
+        let mut on_nodes: HashMap<&str, Vec<&Pod>> = HashMap::new();
+        for pod in state.pods.iter().filter(|pod| is_live(pod)) {
+            if let Some(node) = pod.node.as_deref() {
+                on_nodes.entry(node).or_default().push(pod);
+            }
+        }
         Self {
+            on_nodes,
             pods: Grouped::new(state.pods.iter().filter(|pod| is_live(pod)), |pod| &pod.metadata),
             services: Grouped::new(state.services.iter(), |service| &service.metadata),
             slices: Grouped::new(state.endpoint_slices.iter(), |slice| &slice.metadata),
@@ -71,6 +80,11 @@ impl<'a> Index<'a> {
 
     pub(super) fn config_map(&self, space: &str, called: &str) -> Option<&'a ConfigMap> {
         self.within.config_maps.named(space, called, |map| &map.metadata)
+    }
+
+    /// The live pods of a node.
+    pub(super) fn pods_on(&self, node: &str) -> &[&'a Pod] {
+        self.within.on_nodes.get(node).map_or(&[], Vec::as_slice)
     }
 
     /// How many endpoints of a Service can be sent to.

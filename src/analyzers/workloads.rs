@@ -9,7 +9,7 @@ use crate::finding::{Confidence, Resource, Severity};
 use super::{
     change::Change,
     draft::{Draft, Rank},
-    index::{Index, is_live, is_owned, is_ready, labels, name, namespace},
+    index::{Index, is_live, is_owned, is_ready, labels, name, namespace, pod_resource},
     node_constraints,
 };
 
@@ -244,9 +244,10 @@ fn unavailable(index: &Index<'_>, drafts: &mut Vec<Draft>) {
         );
         let draft = Draft::symptom(Rank::Workload, "workload_unavailable", severity, resource, sentence)
             .confidence(Confidence::Certain);
-        let draft = pods.iter().filter(|pod| !is_ready(pod)).fold(draft, |draft, pod| {
-            draft.seen_on(Resource::namespaced("Pod", namespace(&pod.metadata), name(&pod.metadata)))
-        });
+        let draft = pods
+            .iter()
+            .filter(|pod| !is_ready(pod))
+            .fold(draft, |draft, pod| draft.seen_on(pod_resource(pod)));
         drafts.push(draft.evidence(format!("{resource} status"), format!("ready {ready}, wanted {wanted}")));
     }
 }
