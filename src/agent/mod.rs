@@ -141,9 +141,9 @@ impl Agent {
             }
         };
         let read_to = log.last().map_or(0, |entry| entry.seq);
-        let Reply { text, calls, usage } = reply;
+        let Reply { text, calls, usage, model, thought } = reply;
         let calls = with_ids_of_their_own(calls, log, read_to);
-        Ok(Happened::Events(vec![Event::ModelReplied { read_to, text, calls, usage }]))
+        Ok(Happened::Events(vec![Event::ModelReplied { read_to, text, calls, usage, model, thought }]))
     }
 
     async fn run_tool(&self, call: &ToolCall, log: &[Entry], conversation: &ConversationId) -> Result<Event> {
@@ -255,6 +255,8 @@ mod tests {
             text: Redacted::default(),
             calls: vec![call("call_0")],
             usage: crate::event::Usage::default(),
+            model: None,
+            thought: None,
         };
         let log = [Entry { seq: 2, at_ms: 0, event: replied }];
         let calls = with_ids_of_their_own(vec![call("call_0"), call("call_1"), call("call_1")], &log, 7);

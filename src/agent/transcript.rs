@@ -28,9 +28,10 @@ pub fn transcript(log: &[Entry]) -> Vec<Message> {
             Event::ClusterScanned { look, findings } => {
                 building.hold(Message::User(dossier::superseded(look, findings)));
             }
-            Event::ModelReplied { text, calls, .. } => {
+            Event::ModelReplied { text, calls, thought, .. } => {
                 building.open = calls.iter().map(|call| call.id.clone()).collect();
-                building.messages.push(Message::Model { text: text.clone(), calls: calls.clone() });
+                let (text, calls, thought) = (text.clone(), calls.clone(), thought.clone());
+                building.messages.push(Message::Model { text, calls, thought });
             }
             Event::ToolReturned { call, ok, output, .. } => building.answer(call, *ok, output.clone()),
             Event::Diagnosed { call, .. } => building.answer(call, true, Redacted::new("Posted.")),

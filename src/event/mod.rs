@@ -2,12 +2,14 @@
 //! stored or shown. Variants and fields are for ever: add optional ones, never change or take away.
 
 mod reading;
+mod thought;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 pub use reading::{Tally, open_calls, open_turn, rests, tally, unread};
+pub use thought::{Seal, Thought, ThoughtKind, ThoughtPart};
 
 use crate::{
     finding::{Confidence, Evidence, Finding, FindingId, Fix, Resource, Severity},
@@ -64,7 +66,7 @@ pub struct Author {
     pub roles: Vec<String>,
 }
 
-/// Tokens that a reply cost.
+/// What a reply cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// Tokens of the prompt, cached ones included.
@@ -74,6 +76,13 @@ pub struct Usage {
     /// Those of the prompt that came from the provider's cache.
     #[serde(default)]
     pub cached: u64,
+    /// Millionths of a US dollar, by the prices that were configured when it was answered.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cost: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A fault that a diagnosis names.
@@ -231,6 +240,12 @@ pub enum Event {
         /// What it cost.
         #[serde(default)]
         usage: Usage,
+        /// Who answered, where it is not the model that the turn began with.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        model: Option<String>,
+        /// What its provider wants back with this reply.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        thought: Option<Thought>,
     },
     /// A call was carried out, or refused in words that the model can mend.
     ToolReturned {

@@ -54,24 +54,33 @@ pub struct Tally {
     pub tokens: u64,
     /// From its start to its last entry.
     pub took_ms: i64,
-    /// The model that did it.
+    /// The model that did it; where another stood in for it, each that answered.
     pub model: String,
 }
 
 /// Sums up the entries of one turn.
 pub fn tally(turn: &[Entry]) -> Tally {
     let mut tally = Tally::default();
+    let mut asked = "";
+    let mut answered: Vec<&str> = Vec::new();
     for entry in turn {
         match &entry.event {
-            Event::TurnStarted { model } => tally.model.clone_from(model),
+            Event::TurnStarted { model } => asked = model,
             Event::ClusterScanned { .. } | Event::ToolReturned { ok: true, .. } => tally.looks += 1,
-            Event::ModelReplied { usage, .. } => tally.tokens += usage.input + usage.output,
+            Event::ModelReplied { usage, model, .. } => {
+                tally.tokens += usage.input + usage.output;
+                let model = model.as_deref().unwrap_or(asked);
+                if !answered.contains(&model) {
+                    answered.push(model);
+                }
+            }
             Event::UserSaid { .. }
             | Event::ToolReturned { .. }
             | Event::Diagnosed { .. }
             | Event::TurnEnded { .. } => {}
         }
     }
+    tally.model = if answered.is_empty() { asked.to_owned() } else { answered.join(", ") };
     if let (Some(first), Some(last)) = (turn.first(), turn.last()) {
         tally.took_ms = last.at_ms - first.at_ms;
     }

@@ -134,7 +134,7 @@ fn messages(prompt: &Prompt) -> Vec<Value> {
 fn blocks(message: &Message) -> (&'static str, Vec<Value>) {
     match message {
         Message::User(text) | Message::Scan { text, .. } => ("user", said(text)),
-        Message::Model { text, calls } => {
+        Message::Model { text, calls, .. } => {
             let mut blocks = said(text);
             blocks.extend(calls.iter().map(|call| {
                 let name = tool_name(&call.tool);

@@ -111,7 +111,7 @@ impl<'a> Draft<'a> {
         if !rest.is_empty() {
             self.live.delta(&rest);
         }
-        Ok(Reply { text, calls: ids.name(self.calls), usage: self.usage })
+        Ok(Reply { text, calls: ids.name(self.calls), usage: self.usage, ..Reply::default() })
     }
 }
 
@@ -189,7 +189,7 @@ impl Ids {
             match message {
                 Message::User(text) | Message::Scan { text, .. } => digest.update(text.as_bytes()),
                 Message::Tool { output, .. } => digest.update(output.as_bytes()),
-                Message::Model { text, calls } => {
+                Message::Model { text, calls, .. } => {
                     digest.update(text.as_bytes());
                     taken.extend(calls.iter().map(|call| call.id.0.clone()));
                 }

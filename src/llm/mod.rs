@@ -15,7 +15,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    event::{CallId, Look, ToolCall, Usage},
+    event::{CallId, Look, Thought, ToolCall, Usage},
     finding::Finding,
     redact::Redacted,
 };
@@ -40,6 +40,8 @@ pub enum Message {
         text: Redacted,
         /// Its calls.
         calls: Vec<ToolCall>,
+        /// What its provider wants back with it.
+        thought: Option<Thought>,
     },
     /// The answer to a call.
     Tool {
@@ -75,7 +77,7 @@ pub struct Prompt {
 }
 
 /// What a model answered.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Reply {
     /// Its words.
     pub text: Redacted,
@@ -83,6 +85,10 @@ pub struct Reply {
     pub calls: Vec<ToolCall>,
     /// What it cost.
     pub usage: Usage,
+    /// Who answered, where it is not the model that was asked first.
+    pub model: Option<String>,
+    /// What its provider wants back with it.
+    pub thought: Option<Thought>,
 }
 
 /// The one member of the arguments of a call that the model did not write as a JSON object: what it wrote instead,

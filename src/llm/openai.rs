@@ -152,7 +152,7 @@ fn messages(prompt: &Prompt, signed: bool) -> Vec<Value> {
     for message in &prompt.messages {
         match message {
             Message::User(text) | Message::Scan { text, .. } => push_user(&mut messages, text),
-            Message::Model { text, calls } => {
+            Message::Model { text, calls, .. } => {
                 if !text.trim().is_empty() || !calls.is_empty() {
                     messages.push(spoken(text, calls, signed));
                 }
@@ -281,7 +281,7 @@ fn read_usage(usage: &Value, into: &mut Usage) {
         let cached =
             number("/prompt_tokens_details/cached_tokens").or_else(|| number("/prompt_cache_hit_tokens"));
         let output = number("/completion_tokens").unwrap_or_default();
-        *into = Usage { input, output, cached: cached.unwrap_or_default() };
+        *into = Usage { input, output, cached: cached.unwrap_or_default(), ..*into };
     }
 }
 

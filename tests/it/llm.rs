@@ -89,7 +89,7 @@ async fn words_come_piece_by_piece_and_cost_is_counted() {
             let reply = outcome.unwrap();
             assert_eq!(reply.text.as_str(), text);
             assert!(reply.calls.is_empty());
-            assert_eq!(reply.usage, Usage { input: 120, output: 20, cached: 64 }, "{provider:?}");
+            assert_eq!(reply.usage, Usage { input: 120, output: 20, cached: 64, cost: 0 }, "{provider:?}");
             assert_eq!(heard.concat(), text);
             assert!(heard.len() > 1, "streamed, yet told at once: {heard:?}");
         }
@@ -154,7 +154,7 @@ fn awkward() -> Prompt {
         ok,
         output: Redacted::new(output),
     };
-    let reply = |text: &str, calls| Message::Model { text: Redacted::new(text), calls };
+    let reply = |text: &str, calls| Message::Model { text: Redacted::new(text), calls, thought: None };
     prompt(vec![
         user("Why is it down?"),
         Message::Scan { text: Redacted::new("f1: image missing"), findings: vec![], look: Look::default() },
@@ -198,7 +198,7 @@ async fn every_prompt_is_well_formed_on_the_wire() {
 async fn a_conversation_that_begins_with_the_model_is_still_accepted() {
     for provider in BOTH {
         let server = ScriptedServer::start([Answer::say("Yes.")]);
-        let reply = Message::Model { text: Redacted::new("As I said."), calls: vec![] };
+        let reply = Message::Model { text: Redacted::new("As I said."), calls: vec![], thought: None };
         let (outcome, _) =
             ask(model(&server.config(provider)).as_ref(), &prompt(vec![reply, user("So?")])).await;
         outcome.unwrap();
@@ -434,7 +434,7 @@ async fn a_loop_can_be_driven_by_a_script_that_reads_the_transcript() {
         let model = model(&server.config(provider));
         let mut prompt = question();
         let reply = ask(model.as_ref(), &prompt).await.0.unwrap();
-        prompt.messages.push(Message::Model { text: reply.text, calls: reply.calls.clone() });
+        prompt.messages.push(Message::Model { text: reply.text, calls: reply.calls.clone(), thought: None });
         for call in reply.calls {
             let output = Redacted::new(format!("did {}", call.args["command"]));
             prompt.messages.push(Message::Tool { call: call.id, ok: true, output });
@@ -449,7 +449,8 @@ async fn the_scripted_server_refuses_what_a_provider_would() {
     for provider in BOTH {
         let unanswered =
             ToolCall { id: CallId("a".into()), tool: "kubectl".into(), args: RedactedJson::default() };
-        let reply = Message::Model { text: Redacted::new("Looking."), calls: vec![unanswered] };
+        let reply =
+            Message::Model { text: Redacted::new("Looking."), calls: vec![unanswered], thought: None };
         let server = ScriptedServer::start([Answer::say("Yes.")]);
         let (outcome, _) =
             ask(model(&server.config(provider)).as_ref(), &prompt(vec![user("Why?"), reply, user("So?")]))

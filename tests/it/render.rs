@@ -49,7 +49,7 @@ fn turn(causes: Vec<Cause>, words: &str) -> Vec<Event> {
         args: RedactedJson::new(json!({ "command": words })),
     };
     let author = Author { id: "1".into(), name: Redacted::new("ana"), roles: vec![] };
-    let usage = Usage { input: 100, output: 20, cached: 0 };
+    let usage = Usage { input: 100, output: 20, ..Usage::default() };
     vec![
         Event::UserSaid { author, text: Redacted::new(words), about: None },
         Event::TurnStarted { model: "test".into() },
@@ -62,6 +62,8 @@ fn turn(causes: Vec<Cause>, words: &str) -> Vec<Event> {
             text: Redacted::new(words),
             calls: vec![call("c1", "kubectl"), call("c2", "report")],
             usage,
+            model: None,
+            thought: None,
         },
         Event::ToolReturned {
             call: CallId("c1".into()),
@@ -149,6 +151,24 @@ fn the_cause_comes_first_and_the_footer_says_what_it_took() {
 }
 
 #[test]
+fn whoever_stood_in_for_the_model_is_named() {
+    let mut events = turn(vec![], "why is web down?");
+    let Event::ModelReplied { model, .. } = &mut events[3] else { panic!() };
+    *model = Some("spare".into());
+    let posts = render(&log(events.clone()), DISCORD);
+    assert!(posts[0].text.contains("120 tokens · spare"), "{}", posts[0].text);
+    let Event::ModelReplied { model, .. } = &events[3] else { panic!() };
+    assert_eq!(model.as_deref(), Some("spare"));
+    let mut first = events[3].clone();
+    if let Event::ModelReplied { model, .. } = &mut first {
+        *model = None;
+    }
+    events.insert(3, first);
+    let posts = render(&log(events), DISCORD);
+    assert!(posts[0].text.contains("240 tokens · test, spare"), "{}", posts[0].text);
+}
+
+#[test]
 fn a_turn_under_way_shows_what_is_being_done_and_can_be_stopped() {
     let mut events = turn(vec![], "get pods");
     events.truncate(4);
@@ -168,6 +188,8 @@ fn model_text_cannot_act() {
         text: Redacted::new(words),
         calls: vec![],
         usage: Usage::default(),
+        model: None,
+        thought: None,
     });
     for post in render(&log(events), DISCORD) {
         let card = post.card.as_ref().map(|card| card.text.to_string()).unwrap_or_default();

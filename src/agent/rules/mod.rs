@@ -12,7 +12,7 @@ use super::{
     relevance::{Relevant, sort},
 };
 use crate::{
-    event::{CallId, Look, ToolCall, Usage},
+    event::{CallId, Look, ToolCall},
     finding::{self, Finding, Resource, Severity},
     llm::{Live, Message, Model, ModelError, Prompt, Reply},
     redact::{Redacted, RedactedJson},
@@ -57,7 +57,7 @@ impl Model for Rules {
                 args: RedactedJson::new(args),
             })
             .collect();
-        Ok(Reply { text: Redacted::new(text), calls, usage: Usage::default() })
+        Ok(Reply { text: Redacted::new(text), calls, ..Reply::default() })
     }
 }
 

@@ -255,7 +255,7 @@ impl Model for Scripted {
                 1 => ("", vec![call("c1", "read_output", json!({"id": id, "grep": pattern}))]),
                 _ => (latest.as_str(), vec![]),
             };
-            return Ok(Reply { text: Redacted::new(text), calls, usage: Usage::default() });
+            return Ok(Reply { text: Redacted::new(text), calls, ..Reply::default() });
         }
         let (text, calls) = match replies {
             _ if self.searches.lock().unwrap().is_some() => ("", vec![call("c0", "look", json!({}))]),
@@ -274,7 +274,8 @@ impl Model for Scripted {
                 )
             }
         };
-        Ok(Reply { text: Redacted::new(text), calls, usage: Usage { input: 10, output: 1, cached: 0 } })
+        let usage = Usage { input: 10, output: 1, ..Usage::default() };
+        Ok(Reply { text: Redacted::new(text), calls, usage, ..Reply::default() })
     }
 }
 
