@@ -1,33 +1,51 @@
 //! Advances a conversation: read the log, take the next step, append what happened, until nothing is left to do.
 //! Knows nothing of where the conversation is held.
 
+pub mod budget;
+pub mod claims;
+pub mod condense;
+mod digest;
 pub mod dossier;
 pub mod eyes;
+pub mod fence;
+pub mod known;
 mod outputs;
 pub mod prompt;
+pub mod proposal;
+mod prose;
 pub mod relevance;
+mod repeats;
 pub mod report;
 pub mod rules;
 pub mod scope;
 pub mod step;
 pub mod transcript;
 
-use std::{collections::BTreeSet, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Result;
 use async_trait::async_trait;
+use futures::{FutureExt, StreamExt, future::BoxFuture};
 use serde::Deserialize;
+use tracing::Instrument;
 
 use crate::{
+    clock::millis,
     event::{ConversationId, Entry, Event, ToolCall, open_turn, unread},
     llm::{Live, Model, ModelError, Reply},
     redact::Redacted,
-    store::{Lease, Store},
+    store::{Lease, Spent, Store},
+    text::tokens,
     tools,
     worker::{Outcome, Work},
 };
 
 use self::{
+    budget::{Allowance, Budget, Verdict, Whose},
     eyes::Eyes,
     outputs::Outputs,
     scope::Question,
@@ -38,17 +56,36 @@ use self::{
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// How many replies of the model one turn may take.
-    pub max_replies: usize,
     /// How many bytes of one output a prompt may carry; the whole is kept beside the log.
     pub output_bytes: usize,
+    /// How many tokens a prompt may have before the conversation is condensed.
+    pub prompt_tokens: usize,
+    /// How many calls of one reply are carried out at once.
+    pub parallel_calls: usize,
     /// How many tries a turn has that gets nowhere, before the person is told.
     pub tries: i64,
+    /// What one question may take.
+    pub turn: Allowance,
+    /// What one conversation may take.
+    pub conversation: Allowance,
+    /// What one person may take a day.
+    pub person: Allowance,
+    /// What all may take a day.
+    pub day: Allowance,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { max_replies: 16, output_bytes: 12_000, tries: 5 }
+        Self {
+            output_bytes: 12_000,
+            prompt_tokens: 32_000,
+            parallel_calls: 8,
+            tries: 5,
+            turn: Allowance { steps: Some(16), seconds: Some(600), ..Allowance::default() },
+            conversation: Allowance::default(),
+            person: Allowance::default(),
+            day: Allowance::default(),
+        }
     }
 }
 
@@ -79,12 +116,14 @@ impl Work for Agent {
         loop {
             let after = log.last().map_or(0, |entry| entry.seq);
             log.extend(self.store.log(conversation, after).await?);
-            let step = next_step(&log, self.config.max_replies);
+            let budget = self.budget(&log).await?;
+            let step = next_step(&log, &budget);
             if step == Step::Rest {
                 return Ok(Outcome::Done);
             }
+            let span = tracing::debug_span!("step", %conversation, step = step.name());
             let happened = tokio::select! {
-                happened = self.take(step, &log, conversation) => happened?,
+                happened = self.take(step, &log, &budget, lease).instrument(span) => happened?,
                 () = self.stop_asked(conversation, &log) => continue,
             };
             match happened {
@@ -109,33 +148,76 @@ impl Work for Agent {
 
 /// What came of a step.
 enum Happened {
+    /// What is to be appended; nothing, where the step did it itself.
     Events(Vec<Event>),
     /// The model may answer later.
     Unavailable(ModelError),
 }
 
 impl Agent {
-    async fn take(&self, step: Step, log: &[Entry], conversation: &ConversationId) -> Result<Happened> {
+    async fn take(&self, step: Step, log: &[Entry], budget: &Budget<'_>, lease: &Lease) -> Result<Happened> {
         let event = match step {
             Step::Rest => return Ok(Happened::Events(Vec::new())),
-            Step::StartTurn => Event::TurnStarted { model: self.model.name().to_owned() },
+            Step::StartTurn => {
+                let person = unread(log).first().and_then(|entry| author(&entry.event)).map(str::to_owned);
+                Event::TurnStarted { model: self.model.name().to_owned(), person }
+            }
             Step::Scan => match self.eyes.scan(&question(log)).await {
                 Ok((look, findings)) => Event::ClusterScanned { look, findings },
                 Err(why) => Event::TurnEnded { failure: Some(why) },
             },
-            Step::AskModel => return self.ask_model(log).await,
-            Step::RunTool(call) => self.run_tool(&call, log, conversation).await?,
+            Step::AskModel { last } => return self.ask_model(log, budget, last).await,
+            Step::RunTools(calls) => {
+                self.run_tools(&calls, log, lease).await?;
+                return Ok(Happened::Events(Vec::new()));
+            }
+            Step::CheckReport(call) => return Ok(Happened::Events(check_report(&call, log, budget))),
             Step::EndTurn(failure) => Event::TurnEnded { failure },
         };
         Ok(Happened::Events(vec![event]))
     }
 
-    async fn ask_model(&self, log: &[Entry]) -> Result<Happened> {
-        let prompt = prompt::prompt(log, self.eyes.specs());
-        let reply = match self.model.complete(&prompt, &*self.live).await {
-            Ok(reply) => reply,
-            Err(error @ ModelError::Unavailable { .. }) => return Ok(Happened::Unavailable(error)),
-            Err(error) => {
+    /// What the turn under way may still spend.
+    async fn budget(&self, log: &[Entry]) -> Result<Budget<'_>> {
+        let Config { turn, conversation, person, day, .. } = &self.config;
+        let now_ms = self.store.clock().now_ms();
+        let today = now_ms - now_ms.rem_euclid(DAY_MS);
+        let who = open_turn(log).and_then(|turn| match &turn.first()?.event {
+            Event::TurnStarted { person, .. } => person.as_deref(),
+            _ => None,
+        });
+        let persons = match who {
+            Some(who) if person.limits() => self.store.spent(today, Some(who)).await?,
+            _ => Spent::default(),
+        };
+        let days = if day.limits() { self.store.spent(today, None).await? } else { Spent::default() };
+        let allowed = [
+            (Whose::Turn, turn),
+            (Whose::Conversation, conversation),
+            (Whose::Person, person),
+            (Whose::Day, day),
+        ];
+        Ok(Budget::new(allowed, log, now_ms, persons, days))
+    }
+
+    async fn ask_model(&self, log: &[Entry], budget: &Budget<'_>, last: bool) -> Result<Happened> {
+        let prompt = prompt::prompt(log, self.eyes.specs(), last);
+        if condense::tokens_of(&prompt) > self.config.prompt_tokens
+            && let Some(condensed) = condense::next(log)
+        {
+            return Ok(Happened::Events(vec![self.written_shorter(condensed).await]));
+        }
+        let asked = self.model.complete(&prompt, &*self.live);
+        let reply = match within(budget.ms_left(), asked).await {
+            // The next step finds that the time is over.
+            None => return Ok(Happened::Events(Vec::new())),
+            Some(Ok(reply)) => reply,
+            Some(Err(error @ ModelError::Unavailable { .. })) => return Ok(Happened::Unavailable(error)),
+            Some(Err(error @ ModelError::PromptTooLong { .. })) => {
+                let failure = || Event::TurnEnded { failure: Some(Redacted::new(too_long(&error))) };
+                return Ok(Happened::Events(vec![condense::next(log).unwrap_or_else(failure)]));
+            }
+            Some(Err(error)) => {
                 let failure = Some(Redacted::new(error.to_string()));
                 return Ok(Happened::Events(vec![Event::TurnEnded { failure }]));
             }
@@ -143,18 +225,57 @@ impl Agent {
         let read_to = log.last().map_or(0, |entry| entry.seq);
         let Reply { text, calls, usage, model, thought } = reply;
         let calls = with_ids_of_their_own(calls, log, read_to);
-        Ok(Happened::Events(vec![Event::ModelReplied { read_to, text, calls, usage, model, thought }]))
+        let doubted = if calls.is_empty() { prose::doubted(&text, log, !last) } else { None };
+        let replied = Event::ModelReplied { read_to, text, calls, usage, model, thought };
+        Ok(Happened::Events(std::iter::once(replied).chain(doubted).collect()))
     }
 
-    async fn run_tool(&self, call: &ToolCall, log: &[Entry], conversation: &ConversationId) -> Result<Event> {
+    /// A long text that stands for entries, written shorter by the model; as it is where that does not help.
+    async fn written_shorter(&self, condensed: Event) -> Event {
+        let Event::Condensed { to, text: Some(text), .. } = &condensed else { return condensed };
+        if tokens::estimate(text) < self.config.prompt_tokens / 4 {
+            return condensed;
+        }
+        let prompt = condense::shorter(text);
+        let Ok(reply) = self.model.complete(&prompt, &()).await else { return condensed };
+        match condense::mended(text, &reply.text) {
+            Some(text) => Event::Condensed { to: *to, text: Some(text), usage: reply.usage },
+            None => condensed,
+        }
+    }
+
+    /// Carries out calls side by side, and appends what came of them in their order.
+    async fn run_tools(&self, calls: &[ToolCall], log: &[Entry], lease: &Lease) -> Result<()> {
+        let conversation = lease.lane.conversation();
+        let answers: Vec<BoxFuture<'_, Result<Event>>> = calls
+            .iter()
+            .map(|call| {
+                let span = tracing::debug_span!("call", tool = call.tool, id = %call.id);
+                self.run_tool(call, calls, log, conversation).instrument(span).boxed()
+            })
+            .collect();
+        let mut answers = futures::stream::iter(answers).buffered(self.config.parallel_calls.max(1));
+        while let Some(returned) = answers.next().await {
+            let returned = [returned?];
+            self.store.append(lease, conversation, &returned).await?;
+        }
+        Ok(())
+    }
+
+    async fn run_tool(
+        &self,
+        call: &ToolCall,
+        together: &[ToolCall],
+        log: &[Entry],
+        conversation: &ConversationId,
+    ) -> Result<Event> {
         let began = Instant::now();
-        let answer = if call.tool == tools::report::NAME {
-            match report::check(call, log) {
-                Ok(diagnosis) => return Ok(Event::Diagnosed { call: call.id.clone(), diagnosis }),
-                Err(why) => tools::Answer::refused(why),
-            }
-        } else {
-            self.eyes.call(call, &self.outputs(conversation)).await
+        let turn = open_turn(log).unwrap_or_default();
+        let known = repeats::doubled(call, together)
+            .or_else(|| repeats::answered(call, turn, self.store.clock().now_ms()));
+        let answer = match known {
+            Some(answer) => answer,
+            None => self.eyes.call(call, &self.outputs(conversation)).await,
         };
         let (output, artifact) = if answer.output.len() > self.config.output_bytes {
             let id = self.store.keep(conversation, &answer.output).await?;
@@ -162,13 +283,15 @@ impl Agent {
         } else {
             (answer.output, None)
         };
+        let took_ms = millis(began.elapsed());
+        tracing::debug!(took_ms, ok = answer.ok, bytes = output.len(), "a call was carried out");
         Ok(Event::ToolReturned {
             call: call.id.clone(),
             ok: answer.ok,
             output,
             gist: answer.gist,
             artifact,
-            took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            took_ms: u64::try_from(took_ms).unwrap_or_default(),
         })
     }
 
@@ -199,6 +322,55 @@ impl Agent {
         let event = Event::TurnEnded { failure: Some(Redacted::new(why)) };
         self.store.append(lease, lease.lane.conversation(), &[event]).await?;
         Ok(())
+    }
+}
+
+/// The day of budgets, in UTC.
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+fn too_long(error: &ModelError) -> String {
+    format!("{error}. Begin a new conversation, or choose a model with a larger context.")
+}
+
+fn author(event: &Event) -> Option<&str> {
+    if let Event::UserSaid { author, .. } = event { Some(&author.id) } else { None }
+}
+
+/// What comes of `asked` within so many milliseconds.
+async fn within<T>(ms: Option<u64>, asked: impl Future<Output = T>) -> Option<T> {
+    match ms {
+        Some(ms) => tokio::time::timeout(Duration::from_millis(ms), asked).await.ok(),
+        None => Some(asked.await),
+    }
+}
+
+/// A report that is borne out is the diagnosis. One that is not is sent back, once in a turn; then it stands, and what is
+/// doubtful is said with it.
+fn check_report(call: &ToolCall, log: &[Entry], budget: &Budget<'_>) -> Vec<Event> {
+    let turn = open_turn(log).unwrap_or_default();
+    let sent_before = turn.iter().any(|entry| matches!(entry.event, Event::Doubted { .. }));
+    let refused = |why: &str| Event::ToolReturned {
+        call: call.id.clone(),
+        ok: false,
+        output: Redacted::new(why),
+        gist: Redacted::new("the report does not hold yet"),
+        artifact: None,
+        took_ms: 0,
+    };
+    match report::check(call, log) {
+        Err(why) => vec![refused(&why)],
+        Ok(checked)
+            if checked.doubts.is_empty() || sent_before || matches!(budget.verdict(), Verdict::Over(_)) =>
+        {
+            vec![Event::Diagnosed { call: call.id.clone(), diagnosis: checked.diagnosis }]
+        }
+        Ok(checked) => {
+            let doubts: Vec<Redacted> =
+                checked.doubts.iter().map(|doubt| Redacted::new(doubt.words())).collect();
+            let list: Vec<&str> = doubts.iter().map(Redacted::as_str).collect();
+            let why = format!("Mend this and report again:\n- {}", list.join("\n- "));
+            vec![refused(&why), Event::Doubted { doubts, sent_back: true }]
+        }
     }
 }
 

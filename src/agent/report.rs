@@ -1,29 +1,47 @@
 //! Checks a report against the log: what it cites must be there, what it quotes must have been read, what it names
 //! must have been seen. Pure.
 
-use std::collections::BTreeMap;
-
+use super::{
+    claims::{self, Doubt},
+    known::Known,
+    proposal,
+};
 use crate::{
-    event::{CallId, Cause, Citation, Diagnosis, Entry, Event, ToolCall},
+    event::{Cause, Citation, Diagnosis, Entry, ToolCall},
     finding::{Confidence, Evidence, Finding, Fix, Resource, Severity},
     redact::Redacted,
-    text::one_line,
     tools::report::{Args, CauseArgs, ConfidenceArg},
 };
 
 /// The quotes that a cause shows.
 const MOST_EVIDENCE: usize = 4;
 
-/// The diagnosis that a call of `report` gives, or what is wrong with it in words that the model can mend.
-pub fn check(call: &ToolCall, log: &[Entry]) -> Result<Diagnosis, String> {
+/// What a report comes to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checked {
+    /// What can be told of it; what is not borne out is left out or said to be doubtful.
+    pub diagnosis: Diagnosis,
+    /// What is wrong with it, for the model to mend.
+    pub doubts: Vec<Doubt>,
+}
+
+/// What a call of `report` comes to. The error says why it cannot be read, in words that the model can mend.
+pub fn check(call: &ToolCall, log: &[Entry]) -> Result<Checked, String> {
     let args: Args = serde_json::from_value((*call.args).clone())
         .map_err(|e| format!("The report does not fit its schema: {e}."))?;
     if args.summary.trim().is_empty() {
         return Err("The summary is empty: say in one sentence what is broken because of what.".into());
     }
     let known = Known::of(log);
-    let causes = args.causes.iter().map(|cause| known.check(cause)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Diagnosis {
+    let mut doubts = Vec::new();
+    let commands: Vec<&str> = args.causes.iter().filter_map(|cause| cause.fix_command.as_deref()).collect();
+    doubts.extend(claims::doubts(&args.summary, &commands.join("\n"), &known));
+    let mut causes = Vec::new();
+    for cause in &args.causes {
+        causes.extend(checked(cause, &known, &mut doubts));
+    }
+    let untrue = doubts.iter().filter(|doubt| matches!(doubt, Doubt::Untrue(_)));
+    let diagnosis = Diagnosis {
         summary: Redacted::new(args.summary.trim()),
         causes,
         confidence: match args.confidence {
@@ -32,141 +50,84 @@ pub fn check(call: &ToolCall, log: &[Entry]) -> Result<Diagnosis, String> {
             Some(ConfidenceArg::Possible) => Confidence::Possible,
         },
         not_checked: args.not_checked.iter().map(Redacted::new).collect(),
-    })
+        doubts: untrue.map(|doubt| Redacted::new(doubt.words())).collect(),
+    };
+    Ok(Checked { diagnosis, doubts })
 }
 
-/// What the log has to rest a claim on.
-struct Known<'a> {
-    findings: BTreeMap<&'a str, &'a Finding>,
-    /// Calls with what they looked at and what came back.
-    calls: BTreeMap<&'a CallId, (&'a Redacted, &'a Redacted)>,
+/// A cause with what bears it out; `None` where it names no object.
+fn checked(args: &CauseArgs, known: &Known<'_>, doubts: &mut Vec<Doubt>) -> Option<Cause> {
+    let mut doubt = |words: String| doubts.push(Doubt::Untrue(words));
+    let resource = match parse_resource(&args.resource) {
+        Ok(resource) => resource,
+        Err(why) => {
+            doubt(why);
+            return None;
+        }
+    };
+    if !known.has_seen(&resource) {
+        doubt(format!(
+            "Nothing in this conversation shows `{resource}`. Look at it before you name it, or name what you saw."
+        ));
+    }
+    if args.rests_on.is_empty() {
+        doubt(format!(
+            "The cause on {} rests on nothing: cite findings or calls in rests_on.",
+            args.resource
+        ));
+    }
+    let (rests_on, unknown): (Vec<_>, Vec<_>) =
+        args.rests_on.iter().map(|id| known.citation(id)).partition(Result::is_ok);
+    unknown.into_iter().filter_map(Result::err).for_each(&mut doubt);
+    let (quotes, made_up): (Vec<_>, Vec<_>) =
+        args.quotes.iter().map(|quote| known.quote(quote)).partition(Result::is_ok);
+    made_up.into_iter().filter_map(Result::err).for_each(&mut doubt);
+    let fix = match fix(args) {
+        Ok(fix) => fix,
+        Err(why) => {
+            doubt(why);
+            None
+        }
+    };
+    let command = args.fix_command.as_deref().unwrap_or_default();
+    for text in std::iter::once(&args.summary).chain(&args.effects) {
+        doubts.extend(claims::doubts(text, command, known));
+    }
+    let rests_on: Vec<Citation> = rests_on.into_iter().flatten().collect();
+    Some(cause(args, resource, rests_on, quotes.into_iter().flatten().collect(), fix, known))
 }
 
-impl<'a> Known<'a> {
-    fn of(log: &'a [Entry]) -> Self {
-        let mut known = Self { findings: BTreeMap::new(), calls: BTreeMap::new() };
-        for entry in log {
-            match &entry.event {
-                // A later scan counts its findings from one again: it takes the place of the earlier ones.
-                Event::ClusterScanned { findings, .. } => {
-                    known.findings =
-                        findings.iter().map(|finding| (finding.id.0.as_str(), finding)).collect();
-                }
-                Event::ToolReturned { call, ok: true, output, gist, .. } => {
-                    known.calls.insert(call, (gist, output));
-                }
-                Event::UserSaid { .. }
-                | Event::TurnStarted { .. }
-                | Event::ModelReplied { .. }
-                | Event::ToolReturned { .. }
-                | Event::Diagnosed { .. }
-                | Event::TurnEnded { .. } => {}
-            }
+/// The cause, with what its findings know besides.
+fn cause(
+    args: &CauseArgs,
+    resource: Resource,
+    rests_on: Vec<Citation>,
+    mut evidence: Vec<Evidence>,
+    fix: Option<Fix>,
+    known: &Known<'_>,
+) -> Cause {
+    let finding = |citation: &Citation| match citation {
+        Citation::Finding(id) => known.finding(&id.0),
+        Citation::Call(_) => None,
+    };
+    let findings: Vec<&Finding> = rests_on.iter().filter_map(finding).collect();
+    let main = findings.iter().find(|finding| finding.resource == resource).or(findings.first());
+    for read in findings.iter().flat_map(|finding| &finding.evidence) {
+        if evidence.len() < MOST_EVIDENCE && !evidence.iter().any(|e: &Evidence| e.text == read.text) {
+            evidence.push(read.clone());
         }
-        known
     }
-
-    fn check(&self, args: &CauseArgs) -> Result<Cause, String> {
-        let resource = parse_resource(&args.resource)?;
-        if !self.has_seen(&resource) {
-            return Err(format!(
-                "Nothing in this conversation shows `{resource}`. Look at it before you name it, or name what you saw."
-            ));
-        }
-        let rests_on = self.citations(args)?;
-        let findings: Vec<&Finding> = rests_on
-            .iter()
-            .filter_map(|citation| match citation {
-                Citation::Finding(id) => self.findings.get(id.0.as_str()).copied(),
-                Citation::Call(_) => None,
-            })
-            .collect();
-        let main = findings.iter().find(|finding| finding.resource == resource).or(findings.first());
-        let mut evidence =
-            args.quotes.iter().map(|quote| self.quote(quote)).collect::<Result<Vec<_>, _>>()?;
-        for read in findings.iter().flat_map(|finding| &finding.evidence) {
-            if evidence.len() < MOST_EVIDENCE && !evidence.iter().any(|e: &Evidence| e.text == read.text) {
-                evidence.push(read.clone());
-            }
-        }
-        Ok(Cause {
-            container: args.container.clone().or_else(|| main.and_then(|finding| finding.container.clone())),
-            code: main.map_or_else(|| "reported".to_owned(), |finding| finding.code.clone()),
-            severity: main.map_or(Severity::Critical, |finding| finding.severity),
-            summary: Redacted::new(args.summary.trim()),
-            effects: args.effects.iter().map(|effect| Redacted::new(effect.trim())).collect(),
-            evidence,
-            fix: fix(args)?.or_else(|| main.and_then(|finding| finding.fix.clone())),
-            rests_on,
-            unasked: args.unasked,
-            resource,
-        })
-    }
-
-    fn citations(&self, args: &CauseArgs) -> Result<Vec<Citation>, String> {
-        if args.rests_on.is_empty() {
-            return Err(format!(
-                "The cause on {} rests on nothing: cite findings or calls in rests_on.",
-                args.resource
-            ));
-        }
-        args.rests_on
-            .iter()
-            .map(|id| {
-                if let Some(finding) = self.findings.get(id.as_str()) {
-                    Ok(Citation::Finding(finding.id.clone()))
-                } else if self.calls.contains_key(&CallId(id.clone())) {
-                    Ok(Citation::Call(CallId(id.clone())))
-                } else {
-                    Err(format!(
-                        "`{id}` is neither a finding nor an answered call. There are {}.",
-                        self.ids()
-                    ))
-                }
-            })
-            .collect()
-    }
-
-    fn ids(&self) -> String {
-        let ids: Vec<&str> =
-            self.findings.keys().copied().chain(self.calls.keys().map(|call| call.0.as_str())).collect();
-        if ids.is_empty() { "none yet".into() } else { ids.join(", ") }
-    }
-
-    /// Whether any output or finding has the object's name as a whole word.
-    fn has_seen(&self, resource: &Resource) -> bool {
-        self.findings
-            .values()
-            .any(|finding| finding.resource == *resource || finding.seen_on.contains(resource))
-            || self.texts().any(|text| has_word(text, &resource.name))
-    }
-
-    fn texts(&self) -> impl Iterator<Item = &str> {
-        let of_findings = self.findings.values().flat_map(|finding| {
-            std::iter::once(finding.summary.as_str())
-                .chain(finding.evidence.iter().flat_map(|e| [e.source.as_str(), e.text.as_str()]))
-        });
-        let of_calls = self.calls.values().flat_map(|(gist, output)| [gist.as_str(), output.as_str()]);
-        of_findings.chain(of_calls)
-    }
-
-    /// A quote with where it was read.
-    fn quote(&self, quote: &str) -> Result<Evidence, String> {
-        let wanted = one_line(quote);
-        for evidence in self.findings.values().flat_map(|finding| &finding.evidence) {
-            if one_line(&evidence.text).contains(&wanted) {
-                return Ok(Evidence::new(&evidence.source, quote.trim()));
-            }
-        }
-        for (gist, output) in self.calls.values() {
-            if one_line(output).contains(&wanted) {
-                let source = gist.split(": ").next().unwrap_or_default();
-                return Ok(Evidence::new(source, quote.trim()));
-            }
-        }
-        Err(format!(
-            "This quote is in no finding and no output, copy it word for word or leave it out: «{quote}»"
-        ))
+    Cause {
+        container: args.container.clone().or_else(|| main.and_then(|finding| finding.container.clone())),
+        code: main.map_or_else(|| "reported".to_owned(), |finding| finding.code.clone()),
+        severity: main.map_or(Severity::Critical, |finding| finding.severity),
+        summary: Redacted::new(args.summary.trim()),
+        effects: args.effects.iter().map(|effect| Redacted::new(effect.trim())).collect(),
+        evidence,
+        fix: fix.or_else(|| main.and_then(|finding| finding.fix.clone())),
+        rests_on,
+        unasked: args.unasked,
+        resource,
     }
 }
 
@@ -177,14 +138,16 @@ fn fix(args: &CauseArgs) -> Result<Option<Fix>, String> {
         return Ok(None);
     }
     if let Some(at) = command.find('<')
+        && !command.contains("<<")
         && command.get(at..).is_some_and(|rest| rest.contains('>'))
     {
         return Err(format!("The fix has a placeholder in it, fill it in: {command}"));
     }
+    proposal::check(command)?;
     Ok(Some(Fix {
         summary: Redacted::new(summary),
         command: Redacted::new(command),
-        risk: None,
+        risk: proposal::risk(command).map(Redacted::new),
         patches: Vec::new(),
     }))
 }
@@ -199,22 +162,16 @@ fn parse_resource(text: &str) -> Result<Resource, String> {
     }
 }
 
-fn has_word(text: &str, word: &str) -> bool {
-    let part_of_word = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
-    !word.is_empty()
-        && text.match_indices(word).any(|(at, _)| {
-            let before = text.get(..at).and_then(|t| t.chars().next_back());
-            let after = text.get(at + word.len()..).and_then(|t| t.chars().next());
-            !part_of_word(before) && !part_of_word(after)
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{event::Look, finding::FindingId, redact::RedactedJson};
+    use crate::{
+        event::{CallId, Event, Look},
+        finding::FindingId,
+        redact::RedactedJson,
+    };
 
     fn log() -> Vec<Entry> {
         let finding = Finding {
@@ -252,7 +209,11 @@ mod tests {
 
     fn report(cause: &Value) -> Result<Diagnosis, String> {
         let args = RedactedJson::new(json!({"summary": "`web` is down.", "causes": [cause]}));
-        check(&ToolCall { id: CallId("c9".into()), tool: "report".into(), args }, &log())
+        let checked = check(&ToolCall { id: CallId("c9".into()), tool: "report".into(), args }, &log())?;
+        match checked.doubts.first() {
+            Some(doubt) => Err(doubt.words().to_owned()),
+            None => Ok(checked.diagnosis),
+        }
     }
 
     fn refused(cause: &Value, expect: &str) {

@@ -1,8 +1,10 @@
 //! What a conversation needs next, decided from its log alone. Pure.
 
+use super::budget::{Budget, Limit, Verdict, Whose};
 use crate::{
     event::{Entry, Event, ToolCall, open_calls, open_turn, unread},
     redact::Redacted,
+    tools::report,
 };
 
 /// The next step.
@@ -15,15 +17,35 @@ pub enum Step {
     /// Look at the cluster.
     Scan,
     /// Ask the model.
-    AskModel,
-    /// Carry out one of its calls.
-    RunTool(ToolCall),
+    AskModel {
+        /// It has to answer now: no further reply fits its budget.
+        last: bool,
+    },
+    /// Carry out its calls, up to a report.
+    RunTools(Vec<ToolCall>),
+    /// Check what it reports.
+    CheckReport(ToolCall),
     /// Stop working on what was said: with an answer, or with the sentence that says why there is none.
     EndTurn(Option<Redacted>),
 }
 
-/// Decides the next step. `max_replies` bounds what one turn may ask of the model.
-pub fn next_step(log: &[Entry], max_replies: usize) -> Step {
+impl Step {
+    /// Its name, for the operator.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Step::Rest => "rest",
+            Step::StartTurn => "start",
+            Step::Scan => "scan",
+            Step::AskModel { .. } => "ask",
+            Step::RunTools(_) => "call",
+            Step::CheckReport(_) => "check",
+            Step::EndTurn(_) => "end",
+        }
+    }
+}
+
+/// Decides the next step within `budget`.
+pub fn next_step(log: &[Entry], budget: &Budget<'_>) -> Step {
     let unread = unread(log);
     let Some(turn) = open_turn(log) else { return begin(&unread) };
     if let Some(author) = asked_to_stop(&unread) {
@@ -35,25 +57,61 @@ pub fn next_step(log: &[Entry], max_replies: usize) -> Step {
     if turn.iter().any(|e| matches!(e.event, Event::Diagnosed { .. })) {
         return Step::EndTurn(None);
     }
-    let mut replies = turn.iter().filter_map(|e| match &e.event {
-        Event::ModelReplied { calls, .. } => Some(calls),
+    let open = open_calls(turn);
+    let is_report = |call: &&&ToolCall| call.tool == report::NAME;
+    let verdict = budget.verdict();
+    let answered = answer(turn).filter(|_| unread.is_empty() && open.is_empty());
+    match (&verdict, answered) {
+        (_, Some(Answer::Stands)) => return Step::EndTurn(None),
+        (Verdict::Over(limit), _) => {
+            // A report is there already: to check it costs nothing.
+            let reported = open.iter().find(is_report);
+            return reported
+                .map_or_else(|| Step::EndTurn(Some(over(limit))), |call| Step::CheckReport((*call).clone()));
+        }
+        (_, Some(Answer::Empty)) => {
+            let why = "The model gave no answer, though it was asked again. Ask once more, or choose another model.";
+            return Step::EndTurn(Some(Redacted::new(why)));
+        }
+        _ => {}
+    }
+    match open.first() {
+        Some(call) if call.tool == report::NAME => Step::CheckReport((*call).clone()),
+        Some(_) => {
+            let calls = open.iter().take_while(|call| call.tool != report::NAME);
+            Step::RunTools(calls.map(|call| (*call).clone()).collect())
+        }
+        None => Step::AskModel { last: verdict == Verdict::Last },
+    }
+}
+
+/// How the latest reply of a turn answers, if it has no calls and was not sent back.
+enum Answer {
+    Stands,
+    Empty,
+}
+
+fn answer(turn: &[Entry]) -> Option<Answer> {
+    let latest = turn.iter().rev().find_map(|entry| match &entry.event {
+        Event::ModelReplied { text, calls, .. } => Some(calls.is_empty().then_some(text)),
+        Event::Doubted { sent_back: true, .. } => Some(None),
         _ => None,
     });
-    let Some(calls) = replies.next_back() else {
-        return Step::AskModel;
+    let text = latest??;
+    Some(if text.trim().is_empty() { Answer::Empty } else { Answer::Stands })
+}
+
+/// What a person is told of a budget that is used up.
+fn over(limit: &Limit) -> Redacted {
+    let (section, what) = match limit.whose {
+        Whose::Turn => ("turn", "ask about one object"),
+        Whose::Conversation => ("conversation", "begin a new conversation"),
+        Whose::Person => ("person", "ask again tomorrow (UTC)"),
+        Whose::Day => ("day", "ask again tomorrow (UTC)"),
     };
-    if let Some(call) = open_calls(turn).first() {
-        return Step::RunTool((*call).clone());
-    }
-    if calls.is_empty() && unread.is_empty() {
-        return Step::EndTurn(None);
-    }
-    if replies.count() + 1 >= max_replies {
-        return Step::EndTurn(Some(Redacted::new(format!(
-            "I found no answer that holds within {max_replies} steps. Ask about one object, or raise agent.max_replies."
-        ))));
-    }
-    Step::AskModel
+    Redacted::new(format!(
+        "I found no answer that holds within {limit}: {what}, or have [agent.{section}] raised."
+    ))
 }
 
 /// What a conversation without a turn under way needs.
@@ -96,7 +154,7 @@ mod tests {
     }
 
     fn started() -> Event {
-        Event::TurnStarted { model: "m".into() }
+        Event::TurnStarted { model: "m".into(), person: None }
     }
 
     fn ended_with(step: &Step) -> Option<&str> {
@@ -114,9 +172,9 @@ mod tests {
             (vec![said("Stop."), said("stop it!")], Some("There is nothing to stop: nothing is under way.")),
         ] {
             let log = log(events);
-            assert_eq!(ended_with(&next_step(&log, 9)), ends, "{log:?}");
+            assert_eq!(ended_with(&next_step(&log, &Budget::default())), ends, "{log:?}");
         }
-        assert_eq!(next_step(&log(vec![said("stop"), said("why?")]), 9), Step::StartTurn);
-        assert_eq!(next_step(&log(vec![said("why?"), said("stop")]), 9), Step::StartTurn);
+        assert_eq!(next_step(&log(vec![said("stop"), said("why?")]), &Budget::default()), Step::StartTurn);
+        assert_eq!(next_step(&log(vec![said("why?"), said("stop")]), &Budget::default()), Step::StartTurn);
     }
 }

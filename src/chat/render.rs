@@ -85,19 +85,31 @@ pub fn step_line(event: &Event) -> Option<String> {
         | Event::TurnStarted { .. }
         | Event::ModelReplied { .. }
         | Event::Diagnosed { .. }
+        | Event::Doubted { .. }
+        | Event::Condensed { .. }
         | Event::TurnEnded { .. } => None,
     }
 }
 
-/// `4 looks · 2.1 s · 1234 tokens · rules`.
+/// `4 looks · 2.1 s · 1234 tokens · $0.0031 · rules`.
 pub fn tally_line(tally: &Tally) -> String {
     let mut parts = vec![format!("{} look{}", tally.looks, if tally.looks == 1 { "" } else { "s" })];
     parts.push(format!("{}.{} s", tally.took_ms / 1000, tally.took_ms % 1000 / 100));
     if tally.tokens > 0 {
         parts.push(format!("{} tokens", tally.tokens));
     }
+    if tally.cost > 0 {
+        parts.push(dollars(tally.cost));
+    }
     parts.push(tally.model.clone());
     parts.join(" · ")
+}
+
+/// Millionths of a US dollar as `$0.0031`.
+pub fn dollars(cost: u64) -> String {
+    // Tenths of a cent's tenth: what is less than that is told as that.
+    let rounded = cost.div_ceil(100);
+    format!("${}.{:04}", rounded / 10_000, rounded % 10_000)
 }
 
 fn turn_posts(turn: &[Entry], limits: Limits) -> Vec<Post> {
@@ -113,7 +125,15 @@ fn turn_posts(turn: &[Entry], limits: Limits) -> Vec<Post> {
                 posts.extend(diagnosed(first.seq, diagnosis, &so_far, limits));
             }
             Event::ModelReplied { text, calls, .. } if calls.is_empty() && !text.trim().is_empty() => {
-                posts.extend(said(&format!("{}/answer/{}", first.seq, entry.seq), &prose(text), limits));
+                let text = match turn.get(at + 1).map(|next| &next.event) {
+                    // It is mended before anybody sees it.
+                    Some(Event::Doubted { sent_back: true, .. }) => continue,
+                    Some(Event::Doubted { doubts, .. }) => {
+                        format!("{}\n\n{}", prose(text).trim_end(), unverified(doubts))
+                    }
+                    _ => prose(text),
+                };
+                posts.extend(said(&format!("{}/answer/{}", first.seq, entry.seq), &text, limits));
             }
             Event::TurnEnded { failure: Some(why) } => {
                 let text = failed(why, findings(turn));
@@ -124,10 +144,18 @@ fn turn_posts(turn: &[Entry], limits: Limits) -> Vec<Post> {
             | Event::ClusterScanned { .. }
             | Event::ModelReplied { .. }
             | Event::ToolReturned { .. }
+            | Event::Doubted { .. }
+            | Event::Condensed { .. }
             | Event::TurnEnded { failure: None } => {}
         }
     }
     posts
+}
+
+/// What a reader should know of an answer that the log does not bear out.
+fn unverified(doubts: &[Redacted]) -> String {
+    let list: Vec<String> = doubts.iter().map(|doubt| prose(doubt).trim().to_owned()).collect();
+    format!("**Unverified:** {}", list.join(" "))
 }
 
 fn findings(turn: &[Entry]) -> &[Finding] {
@@ -201,6 +229,9 @@ fn diagnosed(turn_seq: i64, diagnosis: &Diagnosis, tally: &Tally, limits: Limits
         }
         Confidence::Possible => "This is one explanation of several.\n",
     });
+    if !diagnosis.doubts.is_empty() {
+        body.push_str(&unverified(&diagnosis.doubts));
+    }
     let mut footer = String::new();
     if !diagnosis.not_checked.is_empty() {
         let list: Vec<&str> = diagnosis.not_checked.iter().map(Redacted::as_str).collect();

@@ -156,6 +156,9 @@ pub struct Diagnosis {
     /// What was not looked at.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_checked: Vec<Redacted>,
+    /// What it claims and the log does not bear out, one sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub doubts: Vec<Redacted>,
 }
 
 impl Diagnosis {
@@ -221,6 +224,9 @@ pub enum Event {
     TurnStarted {
         /// The model that does it.
         model: String,
+        /// The platform's id of the person whom it is done for, and whose budget it is taken from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        person: Option<String>,
     },
     /// The cluster was looked at and the analyzers ran.
     ClusterScanned {
@@ -272,6 +278,24 @@ pub enum Event {
         /// What it says.
         diagnosis: Diagnosis,
     },
+    /// An answer in words was held against the log and found wanting.
+    Doubted {
+        /// What is wrong with it, one sentence each.
+        doubts: Vec<Redacted>,
+        /// Whether the model was asked to mend it; if not, it stands, and what is doubtful is said with it.
+        sent_back: bool,
+    },
+    /// The beginning of the log became too long for a prompt. It stays as it is; a prompt has less of it.
+    Condensed {
+        /// The last entry that a prompt has less of.
+        to: i64,
+        /// What a prompt has in place of these entries; `None`: the entries, their outputs as digests.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<Redacted>,
+        /// What it cost, where a model wrote the text.
+        #[serde(default)]
+        usage: Usage,
+    },
     /// Work on what was said ended.
     TurnEnded {
         /// Why without an answer, in one sentence for the person who asked; `None` where there is one.
@@ -289,6 +313,8 @@ impl Event {
             Event::ModelReplied { .. } => "model_replied",
             Event::ToolReturned { .. } => "tool_returned",
             Event::Diagnosed { .. } => "diagnosed",
+            Event::Doubted { .. } => "doubted",
+            Event::Condensed { .. } => "condensed",
             Event::TurnEnded { .. } => "turn_ended",
         }
     }

@@ -1,6 +1,6 @@
 //! What a log says about the state that a conversation is in. Pure.
 
-use super::{Entry, Event, ToolCall};
+use super::{Entry, Event, ToolCall, Usage};
 
 /// The turn under way, from its start on.
 pub fn open_turn(log: &[Entry]) -> Option<&[Entry]> {
@@ -52,10 +52,19 @@ pub struct Tally {
     pub looks: usize,
     /// Tokens read and written by the model.
     pub tokens: u64,
+    /// What that cost, in millionths of a US dollar.
+    pub cost: u64,
     /// From its start to its last entry.
     pub took_ms: i64,
     /// The model that did it; where another stood in for it, each that answered.
     pub model: String,
+}
+
+impl Tally {
+    fn spend(&mut self, usage: &Usage) {
+        self.tokens += usage.input + usage.output;
+        self.cost += usage.cost;
+    }
 }
 
 /// Sums up the entries of one turn.
@@ -65,18 +74,20 @@ pub fn tally(turn: &[Entry]) -> Tally {
     let mut answered: Vec<&str> = Vec::new();
     for entry in turn {
         match &entry.event {
-            Event::TurnStarted { model } => asked = model,
+            Event::TurnStarted { model, .. } => asked = model,
             Event::ClusterScanned { .. } | Event::ToolReturned { ok: true, .. } => tally.looks += 1,
             Event::ModelReplied { usage, model, .. } => {
-                tally.tokens += usage.input + usage.output;
+                tally.spend(usage);
                 let model = model.as_deref().unwrap_or(asked);
                 if !answered.contains(&model) {
                     answered.push(model);
                 }
             }
+            Event::Condensed { usage, .. } => tally.spend(usage),
             Event::UserSaid { .. }
             | Event::ToolReturned { .. }
             | Event::Diagnosed { .. }
+            | Event::Doubted { .. }
             | Event::TurnEnded { .. } => {}
         }
     }

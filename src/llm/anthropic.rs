@@ -62,6 +62,9 @@ impl Wire for Anthropic {
             let mut tools: Vec<Value> = prompt.tools.iter().map(tool).collect();
             mark(tools.last_mut());
             body["tools"] = tools.into();
+            if prompt.answer_now {
+                body["tool_choice"] = json!({ "type": "none" });
+            }
         }
         if let Some(temperature) = self.settings.temperature {
             body["temperature"] = json!(temperature);

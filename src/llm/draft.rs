@@ -314,7 +314,7 @@ mod tests {
     fn a_longer_conversation_makes_other_ids() {
         let ids = |turns: usize| {
             let messages = (0..turns).map(|_| Message::User(Redacted::new("again"))).collect();
-            let prompt = Prompt { system: Redacted::default(), messages, tools: vec![] };
+            let prompt = Prompt { messages, ..Prompt::default() };
             Ids::of(&prompt).name(vec![call("", "")])
         };
         assert_eq!(ids(1), ids(1));

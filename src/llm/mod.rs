@@ -66,7 +66,7 @@ pub struct ToolSpec {
 }
 
 /// All that a model is given to answer.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Prompt {
     /// The instructions; never anything that came from a cluster or a person.
     pub system: Redacted,
@@ -74,6 +74,9 @@ pub struct Prompt {
     pub messages: Vec<Message>,
     /// What the model may call.
     pub tools: Vec<ToolSpec>,
+    /// Whether it has to answer in words now: the tools are told all the same, since some providers want to know those
+    /// that the conversation has calls of.
+    pub answer_now: bool,
 }
 
 /// What a model answered.

@@ -102,6 +102,9 @@ impl Wire for OpenAi {
                     })
                 })
                 .collect();
+            if prompt.answer_now {
+                body["tool_choice"] = json!("none");
+            }
         }
         body
     }

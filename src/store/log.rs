@@ -6,6 +6,7 @@ use sqlx::{Row, any::AnyRow};
 use super::{
     Error, Lane, Lease, Result, Store, Write,
     queue::{Urgency, enqueue, hold},
+    spent,
     wake::{Signal, Watch},
 };
 use crate::{
@@ -295,6 +296,7 @@ async fn insert(
         if inserted.rows_affected() == 0 {
             return Ok(None);
         }
+        spent::note(write, conversation, (seq, now_ms), event).await?;
         entries.push(Entry { seq, at_ms: now_ms, event: event.clone() });
     }
     write.signals.push(Signal::Log(conversation.clone()));

@@ -8,6 +8,7 @@ mod log;
 mod migrations;
 mod posts;
 mod queue;
+mod spent;
 mod wake;
 mod writer;
 
@@ -21,6 +22,7 @@ use crate::clock::Clock;
 pub use log::{Conversation, Incoming, Queues, Received, Spot};
 pub use posts::Shown;
 pub use queue::{Lane, Lease};
+pub use spent::Spent;
 pub use wake::Watch;
 
 use migrations::migrate;

@@ -1,6 +1,7 @@
 //! Words for a place that is narrower than they are. Knows nothing of markup. Pure.
 
 pub mod forms;
+pub mod tokens;
 
 /// `text` with every run of white space as one space, and none around it.
 pub fn one_line(text: &str) -> String {

@@ -84,6 +84,10 @@ fn the_default_file_has_every_key_and_no_other() {
     let everything = with_everything_set();
     let mut there = keys(&everything);
     let mut known = fields("agent", &agent::Config::default());
+    for section in ["agent.turn", "agent.conversation", "agent.person", "agent.day"] {
+        known.extend(fields(section, &agent::budget::Allowance::default()));
+        there.insert(section.into());
+    }
     known.extend(fields("cluster", &cluster::Config::default()));
     known.extend(fields("discord", &discord::Config::default()));
     known.extend(fields("llm", &llm::Config::default()));
@@ -121,6 +125,10 @@ fn the_readme_has_every_key() {
     let readme = include_str!("../../README.md");
     for key in keys(&with_everything_set()) {
         let shown = key.strip_prefix("llm.models.local.").unwrap_or(&key);
+        // The four allowances have the same keys: they share rows.
+        let shown = ["conversation", "person", "day"]
+            .iter()
+            .fold(shown.to_owned(), |key, whose| key.replace(&format!("agent.{whose}."), "agent.turn."));
         assert!(readme.contains(&format!("| `{shown}` |")), "README.md has no row for {key}");
     }
 }

@@ -5,13 +5,15 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use kubertnetes::event::Event;
 
-const VARIANTS: [&str; 7] = [
+const VARIANTS: [&str; 9] = [
     "user_said",
     "turn_started",
     "cluster_scanned",
     "model_replied",
     "tool_returned",
     "diagnosed",
+    "doubted",
+    "condensed",
     "turn_ended",
 ];
 

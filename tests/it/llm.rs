@@ -44,7 +44,7 @@ fn prompt(messages: Vec<Message>) -> Prompt {
     let schema = json!({ "type": "object", "properties": { "command": { "type": "string" } } });
     let tool = |name| ToolSpec { name, description: "Reads.".into(), schema: schema.clone() };
     let system = Redacted::new("You look at clusters.");
-    Prompt { system, messages, tools: vec![tool("kubectl"), tool("report")] }
+    Prompt { system, messages, tools: vec![tool("kubectl"), tool("report")], answer_now: false }
 }
 
 fn user(text: &str) -> Message {

@@ -52,7 +52,7 @@ fn turn(causes: Vec<Cause>, words: &str) -> Vec<Event> {
     let usage = Usage { input: 100, output: 20, ..Usage::default() };
     vec![
         Event::UserSaid { author, text: Redacted::new(words), about: None },
-        Event::TurnStarted { model: "test".into() },
+        Event::TurnStarted { model: "test".into(), person: None },
         Event::ClusterScanned {
             look: Look { cluster: Redacted::new(words), ..Look::default() },
             findings: vec![],
@@ -80,6 +80,7 @@ fn turn(causes: Vec<Cause>, words: &str) -> Vec<Event> {
                 causes,
                 confidence: Confidence::Likely,
                 not_checked: vec![Redacted::new(words)],
+                doubts: vec![],
             },
         },
         Event::TurnEnded { failure: None },
@@ -182,7 +183,7 @@ fn a_turn_under_way_shows_what_is_being_done_and_can_be_stopped() {
 fn model_text_cannot_act() {
     let words = "@everyone <@1> [x](https://evil.example) ```\nout";
     let mut events = turn(vec![cause("web", words, words)], words);
-    events.push(Event::TurnStarted { model: "test".into() });
+    events.push(Event::TurnStarted { model: "test".into(), person: None });
     events.push(Event::ModelReplied {
         read_to: 1,
         text: Redacted::new(words),

@@ -133,7 +133,7 @@ async fn who_has_lost_the_lease_cannot_append() {
         assert_eq!(store.rescue().await.unwrap(), 1);
         let current = store.claim("turn", LEASE).await.unwrap().unwrap();
         assert_eq!((current.attempt, &current.lane), (2, &stale.lane));
-        let event = Event::TurnStarted { model: "x".into() };
+        let event = Event::TurnStarted { model: "x".into(), person: None };
         let refused = store.append(&stale, &conversation, std::slice::from_ref(&event)).await;
         assert!(matches!(refused, Err(Error::LeaseLost(_))), "{refused:?}");
         store.append(&current, &conversation, &[event]).await.unwrap();

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::{
-    dossier,
+    dossier, fence,
     relevance::{Relevant, sort},
 };
 use crate::{
@@ -72,7 +72,7 @@ struct Turn<'a> {
     /// The faults that an earlier look had found, if there was one.
     earlier: Option<Vec<&'a str>>,
     /// The calls of this turn with their outputs, once they were made.
-    calls: Vec<(&'a ToolCall, bool, &'a Redacted)>,
+    calls: Vec<(&'a ToolCall, bool, &'a str)>,
     relevant: Relevant<'a>,
 }
 
@@ -110,7 +110,7 @@ impl<'a> Turn<'a> {
             now.iter().filter_map(|m| if let Message::Model { calls, .. } = m { Some(calls) } else { None });
         let answers = |id: &CallId| {
             now.iter().find_map(|m| match m {
-                Message::Tool { call, ok, output } if call == id => Some((*ok, output)),
+                Message::Tool { call, ok, output } if call == id => Some((*ok, fence::inside(output))),
                 _ => None,
             })
         };

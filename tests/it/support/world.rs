@@ -261,7 +261,7 @@ impl Model for Scripted {
             _ if self.searches.lock().unwrap().is_some() => ("", vec![call("c0", "look", json!({}))]),
             _ if reported => ("As I said above.", vec![]),
             0 => ("looking", vec![call("c1", "look", json!({})), call("c2", "nonsense", json!({}))]),
-            1 => ("", vec![call("c3", "look", json!({}))]),
+            1 => ("", vec![call("c3", "look", json!({"once": "more"}))]),
             _ => {
                 let cause = json!({"resource": "Deployment/shop/web", "summary": "The tag `v2` is wrong.", "rests_on": ["f1", "c1"]});
                 (

@@ -1,0 +1,271 @@
+//! What a turn, a conversation, a person and a day may spend, and whether one more reply fits. Pure; what other
+//! conversations spent today is told to it.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+use crate::{
+    event::{Entry, Event, Usage, open_turn},
+    store::Spent,
+};
+
+/// What is allowed; what is not set is not limited.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Allowance {
+    /// Replies of the model.
+    pub steps: Option<u64>,
+    /// Tokens that it reads and writes.
+    pub tokens: Option<u64>,
+    /// US dollars, by the prices that are configured with each model.
+    pub dollars: Option<f64>,
+    /// Seconds: of a turn and a conversation from question to answer, else those that the model took.
+    pub seconds: Option<u64>,
+}
+
+impl Allowance {
+    /// Whether it limits anything.
+    pub fn limits(&self) -> bool {
+        self.steps.is_some() || self.tokens.is_some() || self.dollars.is_some() || self.seconds.is_some()
+    }
+}
+
+/// Whose allowance it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// One question's.
+    Turn,
+    /// One thread's.
+    Conversation,
+    /// One person's, for a day.
+    Person,
+    /// Everybody's together, for a day.
+    Day,
+}
+
+impl fmt::Display for Whose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Whose::Turn => "one question",
+            Whose::Conversation => "one conversation",
+            Whose::Person => "one person a day",
+            Whose::Day => "a day",
+        })
+    }
+}
+
+/// What is allowed and what was spent, wherever it was.
+#[derive(Debug, Clone, Default)]
+pub struct Budget<'a> {
+    /// Of each, what is allowed and what was spent.
+    limits: Vec<(Whose, &'a Allowance, Spent)>,
+    /// What the next reply will spend: as much as the one before.
+    next: Spent,
+}
+
+/// An allowance that is used up, in the words for a person: `the 16 replies that one question may take`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limit {
+    /// Whose.
+    pub whose: Whose,
+    /// What and how much.
+    pub what: String,
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the {} that {} may take", self.what, self.whose)
+    }
+}
+
+/// Whether one more reply fits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It does.
+    Go,
+    /// One more, which has to answer.
+    Last,
+    /// None.
+    Over(Limit),
+}
+
+impl<'a> Budget<'a> {
+    /// The budget of the turn under way in `log` at `now_ms`, with what its person and everybody spent today.
+    pub fn new(
+        allowed: [(Whose, &'a Allowance); 4],
+        log: &[Entry],
+        now_ms: i64,
+        person: Spent,
+        day: Spent,
+    ) -> Self {
+        let turn = open_turn(log).unwrap_or_default();
+        let limits = allowed.map(|(whose, allowance)| {
+            let spent = match whose {
+                Whose::Turn => spent(turn, now_ms),
+                Whose::Conversation => spent(log, now_ms),
+                Whose::Person => person,
+                Whose::Day => day,
+            };
+            (whose, allowance, spent)
+        });
+        let latest = log.iter().rev().find_map(|entry| match &entry.event {
+            Event::ModelReplied { usage, .. } => Some(*usage),
+            _ => None,
+        });
+        let mut next = Spent::default();
+        add(&mut next, latest.unwrap_or_default());
+        Self { limits: limits.into(), next }
+    }
+
+    /// Whether one more reply fits.
+    pub fn verdict(&self) -> Verdict {
+        let mut last = false;
+        for (whose, allowance, spent) in &self.limits {
+            for (what, limit, spent, next) in figures(allowance, spent, &self.next) {
+                if spent >= limit {
+                    return Verdict::Over(Limit { whose: *whose, what });
+                }
+                last |= spent + next * 2.0 > limit;
+            }
+        }
+        if last { Verdict::Last } else { Verdict::Go }
+    }
+
+    /// How many milliseconds are left until an allowance of time ends.
+    pub fn ms_left(&self) -> Option<u64> {
+        let left = |(_, allowance, spent): &(Whose, &Allowance, Spent)| {
+            Some((allowance.seconds? * 1000).saturating_sub(spent.ms))
+        };
+        self.limits.iter().filter_map(left).min()
+    }
+}
+
+/// What is limited: in words, the limit, what was spent of it and what the next reply will take.
+fn figures(allowance: &Allowance, spent: &Spent, next: &Spent) -> Vec<(String, f64, f64, f64)> {
+    let limit = |limit: Option<u64>, unit: &str, spent: u64, next: u64| {
+        limit.map(|limit| (format!("{limit} {unit}"), exact(limit), exact(spent), exact(next)))
+    };
+    let dollars = allowance
+        .dollars
+        .map(|limit| (format!("{limit} US dollars"), limit, exact(spent.cost) / 1e6, exact(next.cost) / 1e6));
+    // Who waits has to have an answer before the time is over: the last fifth is for it.
+    let time = allowance.seconds.map(|limit| {
+        (format!("{limit} seconds"), exact(limit), exact(spent.ms) / 1000.0, exact(limit) / 10.0)
+    });
+    [
+        limit(allowance.steps, "replies of the model", spent.steps, next.steps),
+        limit(allowance.tokens, "tokens", spent.tokens, next.tokens),
+        dollars,
+        time,
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// A count as a number to reckon with; what is above 2³² is above every limit, too.
+fn exact(count: u64) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+fn add(spent: &mut Spent, usage: Usage) {
+    spent.steps += 1;
+    spent.tokens += usage.input + usage.output;
+    spent.cost += usage.cost;
+}
+
+/// What the entries of a conversation spent; a turn that is under way spends time until `now_ms`.
+pub fn spent(entries: &[Entry], now_ms: i64) -> Spent {
+    let mut spent = Spent::default();
+    let mut since: Option<i64> = None;
+    let mut ms = 0;
+    for entry in entries {
+        match &entry.event {
+            Event::TurnStarted { .. } => since = Some(entry.at_ms),
+            Event::TurnEnded { .. } => ms += since.take().map_or(0, |since| entry.at_ms - since),
+            Event::ModelReplied { usage, .. } | Event::Condensed { usage, .. } => add(&mut spent, *usage),
+            Event::UserSaid { .. }
+            | Event::ClusterScanned { .. }
+            | Event::ToolReturned { .. }
+            | Event::Diagnosed { .. }
+            | Event::Doubted { .. } => {}
+        }
+    }
+    ms += since.map_or(0, |since| now_ms - since);
+    spent.ms = u64::try_from(ms).unwrap_or_default();
+    spent
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redact::Redacted;
+
+    fn log(replies: &[(u64, u64)]) -> Vec<Entry> {
+        let started = Event::TurnStarted { model: "m".into(), person: None };
+        let replied = |(tokens, cost): &(u64, u64)| Event::ModelReplied {
+            read_to: 0,
+            text: Redacted::default(),
+            calls: vec![],
+            usage: Usage { input: *tokens, cost: *cost, ..Usage::default() },
+            model: None,
+            thought: None,
+        };
+        let events = std::iter::once(started).chain(replies.iter().map(replied));
+        (1..).zip(events).map(|(seq, event)| Entry { seq, at_ms: 0, event }).collect()
+    }
+
+    fn allow(
+        steps: Option<u64>,
+        tokens: Option<u64>,
+        dollars: Option<f64>,
+        seconds: Option<u64>,
+    ) -> Allowance {
+        Allowance { steps, tokens, dollars, seconds }
+    }
+
+    fn verdict(turn: &Allowance, log: &[Entry], now_ms: i64) -> Verdict {
+        let none = Allowance::default();
+        let allowed =
+            [(Whose::Turn, turn), (Whose::Conversation, &none), (Whose::Person, &none), (Whose::Day, &none)];
+        Budget::new(allowed, log, now_ms, Spent::default(), Spent::default()).verdict()
+    }
+
+    #[test]
+    fn the_last_reply_is_announced_and_the_end_is_kept() {
+        let over = |what: &str| Verdict::Over(Limit { whose: Whose::Turn, what: what.into() });
+        for (allowance, replies, now_ms, expected) in [
+            (allow(None, None, None, None), vec![(9_000_000, 9)], 9_000_000, Verdict::Go),
+            (allow(Some(3), None, None, None), vec![], 0, Verdict::Go),
+            (allow(Some(3), None, None, None), vec![(1, 0)], 0, Verdict::Go),
+            (allow(Some(3), None, None, None), vec![(1, 0), (1, 0)], 0, Verdict::Last),
+            (allow(Some(3), None, None, None), vec![(1, 0); 3], 0, over("3 replies of the model")),
+            (allow(Some(1), None, None, None), vec![], 0, Verdict::Last),
+            (allow(None, Some(1000), None, None), vec![(300, 0)], 0, Verdict::Go),
+            (allow(None, Some(1000), None, None), vec![(300, 0), (400, 0)], 0, Verdict::Last),
+            (allow(None, Some(1000), None, None), vec![(600, 0), (400, 0)], 0, over("1000 tokens")),
+            (allow(None, None, Some(0.05), None), vec![(1, 10_000)], 0, Verdict::Go),
+            (allow(None, None, Some(0.05), None), vec![(1, 20_000)], 0, Verdict::Last),
+            (allow(None, None, Some(0.05), None), vec![(1, 50_000)], 0, over("0.05 US dollars")),
+            (allow(None, None, None, Some(60)), vec![(1, 0)], 47_000, Verdict::Go),
+            (allow(None, None, None, Some(60)), vec![(1, 0)], 49_000, Verdict::Last),
+            (allow(None, None, None, Some(60)), vec![(1, 0)], 60_000, over("60 seconds")),
+        ] {
+            assert_eq!(verdict(&allowance, &log(&replies), now_ms), expected, "{allowance:?} {replies:?}");
+        }
+    }
+
+    #[test]
+    fn what_others_spent_today_counts() {
+        let (none, day) = (Allowance::default(), allow(None, Some(100), None, None));
+        let allowed =
+            [(Whose::Turn, &none), (Whose::Conversation, &none), (Whose::Person, &none), (Whose::Day, &day)];
+        let today = Spent { tokens: 100, ..Spent::default() };
+        let log = log(&[]);
+        let verdict = |person, day| Budget::new(allowed, &log, 0, person, day).verdict();
+        assert_eq!(verdict(today, Spent::default()), Verdict::Go);
+        let Verdict::Over(limit) = verdict(Spent::default(), today) else { panic!("it goes on") };
+        assert_eq!(limit.to_string(), "the 100 tokens that a day may take");
+    }
+}
