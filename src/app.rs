@@ -11,16 +11,17 @@ use secrecy::ExposeSecret;
 
 use crate::{
     agent::{
-        Agent,
+        self, Agent,
         eyes::ClusterEyes,
         rules::{self, Rules},
     },
-    chat::{Names, terminal},
+    chat::{Ledger, Names, terminal},
     clock::Clock,
     cluster::Cluster,
     config::Config,
     finding::Resource,
     llm::{self, Model},
+    redact::Redacted,
     store::Store,
     tools::Toolbox,
     worker::{Binding, Worker},
@@ -75,8 +76,7 @@ impl App {
     pub async fn open(config: Config) -> Result<Self, Problem> {
         let model = model(&config)?;
         let cluster = Arc::new(connect(&config).await?);
-        let url = store_url(&config)?;
-        let store = Store::connect(&url, config.store.connections, Clock::system()).await?;
+        let store = store(&config).await?;
         Ok(Self { config, store, cluster, model, workers: Arc::default() })
     }
 
@@ -110,7 +110,12 @@ impl App {
                 app.work(vec![app.turns(queue)]);
             }
         };
-        terminal::Terminal::new(self.store.clone(), self.cluster.name(), Arc::new(attend))
+        terminal::Terminal::new(self.store.clone(), self.cluster.name(), Arc::new(attend), self.ledger())
+    }
+
+    /// What models may be asked for, and were.
+    pub fn ledger(&self) -> Arc<dyn Ledger> {
+        Arc::new(DaysLedger { store: self.store.clone(), allowed: self.config.agent.clone() })
     }
 
     /// What to say to somebody who starts it.
@@ -129,6 +134,12 @@ impl App {
 /// The configured cluster.
 pub async fn connect(config: &Config) -> Result<Cluster, Problem> {
     Cluster::connect(&config.cluster).await.map_err(Problem::setup)
+}
+
+/// The configured database.
+pub async fn store(config: &Config) -> Result<Store, Problem> {
+    let url = store_url(config)?;
+    Ok(Store::connect(&url, config.store.connections, Clock::system()).await?)
 }
 
 fn model(config: &Config) -> Result<Arc<dyn Model>, Problem> {
@@ -163,6 +174,24 @@ pub struct ClusterNames {
     cluster: Arc<Cluster>,
     /// What was read last, and when: a person types faster than a cluster changes.
     known: tokio::sync::Mutex<Option<(Instant, Vec<Resource>)>>,
+}
+
+struct DaysLedger {
+    store: Store,
+    allowed: agent::Config,
+}
+
+#[async_trait]
+impl Ledger for DaysLedger {
+    async fn today(&self, person: &str) -> Redacted {
+        match agent::budget::today(&self.store, &self.allowed, person).await {
+            Ok(words) => Redacted::new(words),
+            Err(error) => {
+                tracing::warn!(%error, "what was spent cannot be read");
+                Redacted::new("The figures can't be read now. Please ask again later.")
+            }
+        }
+    }
 }
 
 /// How long names are good for.

@@ -15,6 +15,7 @@ pub mod event;
 pub mod finding;
 pub mod llm;
 pub mod redact;
+pub mod replay;
 pub mod serve;
 pub mod store;
 pub mod telemetry;

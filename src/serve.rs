@@ -67,6 +67,7 @@ async fn run_discord(
         cluster: app.cluster.name().to_owned(),
         queues: queues.clone(),
         names: Arc::new(ClusterNames::new(app.cluster.clone())),
+        ledger: app.ledger(),
     };
     let bot = discord::Discord::new(&config).map_err(|e| Problem::Setup(e.to_string()))?;
     let delivery = Delivery::new(app.store.clone(), Arc::new(bot.clone()), COALESCE);

@@ -1,5 +1,4 @@
-//! What a turn, a conversation, a person and a day may spend, and whether one more reply fits. Pure; what other
-//! conversations spent today is told to it.
+//! What a turn, a conversation, a person and a day may spend, and whether one more reply fits.
 
 use std::fmt;
 
@@ -7,7 +6,7 @@ use serde::Deserialize;
 
 use crate::{
     event::{Entry, Event, Usage, open_turn},
-    store::Spent,
+    store::{self, Spent, Store},
 };
 
 /// What is allowed; what is not set is not limited.
@@ -175,6 +174,45 @@ fn add(spent: &mut Spent, usage: Usage) {
     spent.cost += usage.cost;
 }
 
+/// When the day began that `now_ms` is in, in UTC.
+pub fn day_of(now_ms: i64) -> i64 {
+    const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+    now_ms - now_ms.rem_euclid(DAY_MS)
+}
+
+/// What was spent today by a person and by all, and what is allowed, in words.
+pub async fn today(store: &Store, allowed: &super::Config, person: &str) -> store::Result<String> {
+    let since = day_of(store.clock().now_ms());
+    let (yours, all) = (store.spent(since, Some(person)).await?, store.spent(since, None).await?);
+    let line = |who: &str, spent: Spent, allowed: &Allowance| {
+        format!("{who}: {}{}", in_words(spent), allowed_in_words(allowed))
+    };
+    Ok([
+        "Asked of the language model since midnight (UTC)".to_owned(),
+        line("· you", yours, &allowed.person),
+        line("· everybody", all, &allowed.day),
+        format!("One question may take{}.", of(&allowed.turn).unwrap_or_else(|| " any amount".into())),
+    ]
+    .join("\n"))
+}
+
+fn in_words(spent: Spent) -> String {
+    let replies = if spent.steps == 1 { "reply" } else { "replies" };
+    let dollars = exact(spent.cost) / 1e6;
+    format!("{} {replies}, {} tokens, ${dollars:.4}, {} s", spent.steps, spent.tokens, spent.ms / 1000)
+}
+
+fn allowed_in_words(allowed: &Allowance) -> String {
+    of(allowed).map_or_else(|| " (no limit)".into(), |words| format!(" of{words}"))
+}
+
+/// An allowance in words, with a space before them; `None` where nothing is limited.
+fn of(allowed: &Allowance) -> Option<String> {
+    let figures = figures(allowed, &Spent::default(), &Spent::default());
+    let words: Vec<String> = figures.into_iter().map(|(what, ..)| what).collect();
+    (!words.is_empty()).then(|| format!(" {}", words.join(", ")))
+}
+
 /// What the entries of a conversation spent; a turn that is under way spends time until `now_ms`.
 pub fn spent(entries: &[Entry], now_ms: i64) -> Spent {
     let mut spent = Spent::default();
@@ -211,6 +249,8 @@ mod tests {
             usage: Usage { input: *tokens, cost: *cost, ..Usage::default() },
             model: None,
             thought: None,
+            last: false,
+            took_ms: 0,
         };
         let events = std::iter::once(started).chain(replies.iter().map(replied));
         (1..).zip(events).map(|(seq, event)| Entry { seq, at_ms: 0, event }).collect()

@@ -181,7 +181,7 @@ impl Agent {
     async fn budget(&self, log: &[Entry]) -> Result<Budget<'_>> {
         let Config { turn, conversation, person, day, .. } = &self.config;
         let now_ms = self.store.clock().now_ms();
-        let today = now_ms - now_ms.rem_euclid(DAY_MS);
+        let today = budget::day_of(now_ms);
         let who = open_turn(log).and_then(|turn| match &turn.first()?.event {
             Event::TurnStarted { person, .. } => person.as_deref(),
             _ => None,
@@ -207,6 +207,7 @@ impl Agent {
         {
             return Ok(Happened::Events(vec![self.written_shorter(condensed).await]));
         }
+        let began = Instant::now();
         let asked = self.model.complete(&prompt, &*self.live);
         let reply = match within(budget.ms_left(), asked).await {
             // The next step finds that the time is over.
@@ -222,11 +223,22 @@ impl Agent {
                 return Ok(Happened::Events(vec![Event::TurnEnded { failure }]));
             }
         };
+        let took = began.elapsed();
         let read_to = log.last().map_or(0, |entry| entry.seq);
         let Reply { text, calls, usage, model, thought } = reply;
         let calls = with_ids_of_their_own(calls, log, read_to);
         let doubted = if calls.is_empty() { prose::doubted(&text, log, !last) } else { None };
-        let replied = Event::ModelReplied { read_to, text, calls, usage, model, thought };
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        tracing::debug!(
+            took_ms,
+            tokens = usage.input + usage.output,
+            cached = usage.cached,
+            microdollars = usage.cost,
+            calls = calls.len(),
+            last,
+            "the model replied"
+        );
+        let replied = Event::ModelReplied { read_to, text, calls, usage, model, thought, last, took_ms };
         Ok(Happened::Events(std::iter::once(replied).chain(doubted).collect()))
     }
 
@@ -324,9 +336,6 @@ impl Agent {
         Ok(())
     }
 }
-
-/// The day of budgets, in UTC.
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
 fn too_long(error: &ModelError) -> String {
     format!("{error}. Begin a new conversation, or choose a model with a larger context.")
@@ -429,6 +438,8 @@ mod tests {
             usage: crate::event::Usage::default(),
             model: None,
             thought: None,
+            last: false,
+            took_ms: 0,
         };
         let log = [Entry { seq: 2, at_ms: 0, event: replied }];
         let calls = with_ids_of_their_own(vec![call("call_0"), call("call_1"), call("call_1")], &log, 7);

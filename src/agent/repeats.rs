@@ -6,6 +6,8 @@ use crate::{
     tools::Answer,
 };
 
+/// What a call that refers to another is called.
+const SAME: &str = "the same";
 /// After so long the cluster may have moved on.
 const GOOD_FOR_MS: i64 = 30_000;
 
@@ -25,7 +27,7 @@ pub(super) fn answered(call: &ToolCall, turn: &[Entry], now_ms: i64) -> Option<A
             "The same call was answered {seconds} s ago, as `{}`: see there. It is carried out again once something has changed.",
             id.0
         )),
-        gist: Redacted::new(format!("the same as {seconds} s ago")),
+        gist: Redacted::new(format!("{SAME} as {seconds} s ago")),
     })
 }
 
@@ -35,7 +37,7 @@ pub(super) fn doubled(call: &ToolCall, together: &[ToolCall]) -> Option<Answer> 
     Some(Answer {
         ok: true,
         output: Redacted::new(format!("The same call is answered as `{}`: see there.", first.id)),
-        gist: Redacted::new("the same once more"),
+        gist: Redacted::new(format!("{SAME} once more")),
     })
 }
 
@@ -47,10 +49,12 @@ fn made(turn: &[Entry]) -> impl DoubleEndedIterator<Item = (&ToolCall, i64)> {
     })
 }
 
-/// When a call was carried out.
+/// When a call was carried out that has an answer of its own.
 fn answer<'a>(id: &CallId, turn: &'a [Entry]) -> Option<(&'a CallId, i64)> {
     turn.iter().find_map(|entry| match &entry.event {
-        Event::ToolReturned { call, ok: true, .. } if call == id => Some((call, entry.at_ms)),
+        Event::ToolReturned { call, ok: true, gist, .. } if call == id && !gist.starts_with(SAME) => {
+            Some((call, entry.at_ms))
+        }
         _ => None,
     })
 }
@@ -106,6 +110,8 @@ mod tests {
             usage: Usage::default(),
             model: None,
             thought: None,
+            last: false,
+            took_ms: 0,
         };
         let returned = Event::ToolReturned {
             call: CallId("c1".into()),

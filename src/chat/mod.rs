@@ -136,6 +136,13 @@ pub trait Platform: Send + Sync {
     async fn tell(&self, place: &Place, nonce: &str, why: &Redacted) -> Result<(), Fault>;
 }
 
+/// What models were asked for and may still be, for a person who wants to know.
+#[async_trait]
+pub trait Ledger: Send + Sync {
+    /// What was spent today, by this person and by all, and what is allowed.
+    async fn today(&self, person: &str) -> Redacted;
+}
+
 /// Names for a person to choose from while they type a command.
 #[async_trait]
 pub trait Names: Send + Sync {

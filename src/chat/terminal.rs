@@ -12,7 +12,7 @@ use anyhow::Result;
 use rustyline::{DefaultEditor, error::ReadlineError};
 
 use super::{
-    Limits,
+    Ledger, Limits,
     render::{answer, step_line, tally_line},
 };
 use crate::{
@@ -28,10 +28,14 @@ pub const NAME: &str = "terminal";
 /// A terminal holds as much as one likes to scroll.
 pub const LIMITS: Limits = Limits { text: 100_000, card: 100_000, title: 70 };
 
+/// The id of the one person who is at a terminal.
+const PERSON: &str = "local";
+
 const HELP: &str = "\
 Ask what is wrong, e.g. `why is checkout down?`, and ask on.
 /new       begin a new conversation
 /resume    go on with an earlier one
+/usage     what was asked of the language model today
 /help      this
 /quit      leave (so does ctrl-d); ctrl-c stops the answer under way";
 
@@ -41,6 +45,7 @@ pub struct Terminal {
     cluster: String,
     /// Has somebody work on a queue.
     attend: Arc<dyn Fn(&str) + Send + Sync>,
+    ledger: Arc<dyn Ledger>,
     origin: String,
     conversation: Option<ConversationId>,
     seen: i64,
@@ -48,11 +53,17 @@ pub struct Terminal {
 
 impl Terminal {
     /// A terminal with a new conversation about `cluster`. `attend` is told each queue that needs a worker.
-    pub fn new(store: Store, cluster: &str, attend: Arc<dyn Fn(&str) + Send + Sync>) -> Self {
+    pub fn new(
+        store: Store,
+        cluster: &str,
+        attend: Arc<dyn Fn(&str) + Send + Sync>,
+        ledger: Arc<dyn Ledger>,
+    ) -> Self {
         let mut terminal = Self {
             store,
             cluster: cluster.to_owned(),
             attend,
+            ledger,
             origin: String::new(),
             conversation: None,
             seen: 0,
@@ -108,7 +119,7 @@ impl Terminal {
             platform: NAME.into(),
             message: uuid::Uuid::now_v7().to_string(),
             spot: Spot::Channel { channel: NAME.into(), origin: self.origin.clone() },
-            author: Author { id: "local".into(), name: Redacted::new(user_name()), roles: Vec::new() },
+            author: Author { id: PERSON.into(), name: Redacted::new(user_name()), roles: Vec::new() },
             text: Redacted::new(text),
             about: None,
             addressed: true,
@@ -159,6 +170,7 @@ impl Terminal {
                 "/quit" | "/exit" => return Ok(()),
                 "/hint" => writeln!(out, "(ctrl-d or /quit leaves)")?,
                 "/help" => writeln!(out, "{HELP}")?,
+                "/usage" => writeln!(out, "{}", self.ledger.today(PERSON).await)?,
                 "/new" => {
                     self.begin();
                     writeln!(out, "A new conversation.")?;
@@ -177,8 +189,16 @@ impl Terminal {
     /// Asks, printing steps as they happen and the answer at the end; ctrl-c ends the turn.
     async fn answer(&mut self, text: &str, out: &mut impl Write) -> Result<()> {
         let (store, cluster, origin) = (self.store.clone(), self.cluster.clone(), self.origin.clone());
-        let mut stopper =
-            Terminal { store, cluster, attend: Arc::new(|_| {}), origin, conversation: None, seen: 0 };
+        let ledger = self.ledger.clone();
+        let mut stopper = Terminal {
+            store,
+            cluster,
+            attend: Arc::new(|_| {}),
+            ledger,
+            origin,
+            conversation: None,
+            seen: 0,
+        };
         let mut spinner = Spinner::new();
         let log = {
             let asked = self.ask(text, |entry| {

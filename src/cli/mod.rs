@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::{
     app::{App, Problem, data_folder},
     config::Config,
+    replay::replay,
     serve::serve,
     telemetry,
 };
@@ -101,6 +102,14 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Print a conversation as people saw it
+    Replay {
+        /// The conversation's id, or the beginning of it; `last` for the latest
+        conversation: String,
+        /// As the model saw it: every prompt, and what it replied
+        #[arg(long)]
+        prompts: bool,
+    },
     /// Print the configuration in effect, secrets masked
     Config,
 }
@@ -142,6 +151,10 @@ async fn run(cli: Cli) -> Result<ExitCode, Problem> {
         }
         Some(Command::Snapshot { command }) => snapshot::run(&config, command).await,
         Some(Command::Eval { scenarios, only, json }) => eval::eval(&config, &scenarios, &only, json).await,
+        Some(Command::Replay { conversation, prompts }) => {
+            print(&replay(&config, &conversation, prompts).await?)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Some(Command::Config) => {
             print(&config.print())?;
             Ok(ExitCode::SUCCESS)

@@ -252,6 +252,12 @@ pub enum Event {
         /// What its provider wants back with this reply.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         thought: Option<Thought>,
+        /// Whether it was told to answer, since no further reply fits its budget.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        last: bool,
+        /// How long the model took.
+        #[serde(default)]
+        took_ms: u64,
     },
     /// A call was carried out, or refused in words that the model can mend.
     ToolReturned {

@@ -192,6 +192,23 @@ impl Store {
         .collect())
     }
 
+    /// The conversations whose id begins with `begins`, latest first, at most `most`.
+    pub async fn conversations_like(&self, begins: &str, most: i64) -> Result<Vec<Conversation>> {
+        // Ids have neither of these, and LIKE makes something of them.
+        let begins = begins.replace(['%', '_'], "?");
+        Ok(sqlx::query(
+            "SELECT id, cluster, platform, channel, origin, thread, last_seq FROM conversations \
+             WHERE id LIKE $1 ORDER BY active_at_ms DESC, id DESC LIMIT $2",
+        )
+        .bind(format!("{begins}%"))
+        .bind(most)
+        .fetch_all(&self.reader)
+        .await?
+        .iter()
+        .map(conversation)
+        .collect())
+    }
+
     /// Whether a platform's message was taken in.
     pub async fn has_message(&self, platform: &str, message: &str) -> Result<bool> {
         let row = sqlx::query("SELECT 1 FROM events WHERE source = $1")

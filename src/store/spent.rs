@@ -3,7 +3,7 @@
 use sqlx::Row;
 
 use super::{Result, Store, Write};
-use crate::event::{ConversationId, Event, Usage};
+use crate::event::{ConversationId, Event};
 
 /// What was spent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,31 +42,20 @@ pub(super) async fn note(
     (seq, now_ms): (i64, i64),
     event: &Event,
 ) -> Result<()> {
-    let (Event::ModelReplied { usage, .. } | Event::Condensed { usage, .. }) = event else { return Ok(()) };
-    // The turn knows whom it is done for, and the entry before when the model began.
-    let latest = "SELECT at_ms, body FROM events WHERE conversation_id = $1 AND kind = 'turn_started' AND seq < $2 \
+    let (usage, took_ms) = match event {
+        Event::ModelReplied { usage, took_ms, .. } => (usage, *took_ms),
+        Event::Condensed { usage, .. } => (usage, 0),
+        _ => return Ok(()),
+    };
+    // The turn knows whom it is done for.
+    let latest = "SELECT body FROM events WHERE conversation_id = $1 AND kind = 'turn_started' AND seq < $2 \
                   ORDER BY seq DESC LIMIT 1";
     let turn = sqlx::query(latest).bind(&conversation.0).bind(seq).fetch_optional(&mut *write.tx).await?;
-    let started = turn.and_then(|row| serde_json::from_str(&row.get::<String, _>(1)).ok());
+    let started = turn.and_then(|row| serde_json::from_str(&row.get::<String, _>(0)).ok());
     let person = match started {
         Some(Event::TurnStarted { person: Some(person), .. }) => person,
         _ => String::new(),
     };
-    let before = "SELECT at_ms FROM events WHERE conversation_id = $1 AND seq = $2";
-    let before =
-        sqlx::query(before).bind(&conversation.0).bind(seq - 1).fetch_optional(&mut *write.tx).await?;
-    let took_ms = before.map_or(0, |row| now_ms - row.get::<i64, _>(0));
-    insert(write, conversation, (seq, now_ms), &person, *usage, took_ms).await
-}
-
-async fn insert(
-    write: &mut Write<'_>,
-    conversation: &ConversationId,
-    (seq, now_ms): (i64, i64),
-    person: &str,
-    usage: Usage,
-    took_ms: i64,
-) -> Result<()> {
     let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     sqlx::query(
         "INSERT INTO spent (conversation_id, seq, at_ms, person, tokens, cost, took_ms) \
@@ -75,10 +64,10 @@ async fn insert(
     .bind(&conversation.0)
     .bind(seq)
     .bind(now_ms)
-    .bind(person.to_owned())
+    .bind(person)
     .bind(count(usage.input + usage.output))
     .bind(count(usage.cost))
-    .bind(took_ms)
+    .bind(count(took_ms))
     .execute(&mut *write.tx)
     .await?;
     Ok(())

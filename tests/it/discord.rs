@@ -12,7 +12,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use kubertnetes::{
     chat::{
-        Card, Names, Platform, Post, Tone,
+        Card, Ledger, Names, Platform, Post, Tone,
         discord::{self, Config, Discord, Inlet, Sentence},
     },
     clock::Clock,
@@ -65,6 +65,16 @@ struct Cluster {
     slow: Duration,
 }
 
+/// Tells whom it was asked about.
+pub struct Spent;
+
+#[async_trait]
+impl Ledger for Spent {
+    async fn today(&self, person: &str) -> Redacted {
+        Redacted::new(format!("{person}: 3 replies"))
+    }
+}
+
 #[async_trait]
 impl Names for Cluster {
     async fn namespaces(&self, typed: &str, most: usize) -> Vec<String> {
@@ -102,7 +112,13 @@ impl Bot {
         let discord = Discord::new(config).unwrap();
         let store = store(folder.path()).await;
         let stop = CancellationToken::new();
-        let inlet = Inlet { store: store.clone(), cluster: "practice".into(), queues: queues(), names };
+        let inlet = Inlet {
+            store: store.clone(),
+            cluster: "practice".into(),
+            queues: queues(),
+            names,
+            ledger: Arc::new(Spent),
+        };
         let run = tokio::spawn(discord::run(discord.clone(), inlet, stop.clone()));
         Self { discord, store, stop, run, folder }
     }

@@ -64,6 +64,8 @@ fn turn(causes: Vec<Cause>, words: &str) -> Vec<Event> {
             usage,
             model: None,
             thought: None,
+            last: false,
+            took_ms: 0,
         },
         Event::ToolReturned {
             call: CallId("c1".into()),
@@ -191,6 +193,8 @@ fn model_text_cannot_act() {
         usage: Usage::default(),
         model: None,
         thought: None,
+        last: false,
+        took_ms: 0,
     });
     for post in render(&log(events), DISCORD) {
         let card = post.card.as_ref().map(|card| card.text.to_string()).unwrap_or_default();

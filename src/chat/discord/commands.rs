@@ -38,6 +38,11 @@ pub(super) fn asked(command: &CommandData) -> Option<Asked> {
     }
 }
 
+/// Whether a command asks for what was spent, and not about the cluster.
+pub(super) fn asks_for_usage(command: &CommandData) -> bool {
+    command.name == "usage"
+}
+
 fn diagnose(kind: &str, options: &[CommandDataOption]) -> Option<Asked> {
     let namespace = plain(value(options, "namespace")?);
     match kind {
@@ -127,6 +132,7 @@ fn definitions(global: bool) -> Value {
         json!({ "type": 1, "name": "ask", "description": "Ask a question about the cluster", "options": [
             { "type": 3, "name": "question", "description": "What you want to know", "required": true, "max_length": 2000 },
         ] }),
+        json!({ "type": 1, "name": "usage", "description": "See what was asked of the language model today, and what is left" }),
     ];
     if global {
         for command in &mut commands {

@@ -75,6 +75,12 @@ impl Door {
         if let Some(refusal) = Refusal::of(allow, &at, speaker.id, &speaker.roles) {
             return self.whisper(question, &refusal.words(allow)).await;
         }
+        if commands::asks_for_usage(&command.data) {
+            let person = speaker.id.to_string();
+            let words = timeout(NAMES_WITHIN, self.inlet.ledger.today(&person)).await;
+            let late = |_| Redacted::new("I could not read the figures in time. Please ask again.");
+            return self.whisper(question, &words.unwrap_or_else(late)).await;
+        }
         let Some(asked) = commands::asked(&command.data) else {
             return self
                 .whisper(question, "I do not know this command any more. Mention me with your question.")

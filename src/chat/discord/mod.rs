@@ -26,7 +26,7 @@ use serenity::model::id::UserId;
 use tokio::sync::OnceCell;
 
 use crate::{
-    chat::Names,
+    chat::{Ledger, Names},
     store::{Queues, Store},
 };
 
@@ -57,6 +57,8 @@ pub struct Inlet {
     pub queues: Queues,
     /// What a person can choose from while they type a command.
     pub names: Arc<dyn Names>,
+    /// What `/usage` tells.
+    pub ledger: Arc<dyn Ledger>,
 }
 
 /// A bot account on Discord: the [`crate::chat::Platform`] that deliveries write to. Clones share it, and with it

@@ -237,6 +237,20 @@ async fn a_stranger_who_sends_a_command_is_told_so_in_private() {
 }
 
 #[tokio::test]
+async fn what_was_spent_is_told_in_private() {
+    let (stand_in, home, bot) = ready().await;
+    let asked = stand_in.slash(home.channel, home.person, "usage", &[]);
+    stand_in.wait_until("an answer", |world| world.interactions[&asked].answered.is_some()).await;
+    let (kind, _, original) = answered(&stand_in, asked);
+    assert_eq!(kind, Some(4));
+    let shown = stand_in.read(|world| world.message(original.unwrap()).unwrap().clone());
+    assert_eq!(shown.only_for, Some(home.person));
+    assert_eq!(shown.content, format!("{}: 3 replies", home.person));
+    assert_eq!(bot.heard().await, [], "it is no question about the cluster");
+    stand_in.assert_faithful();
+}
+
+#[tokio::test]
 async fn pressing_a_button_says_its_words() {
     let stand_in = StandIn::start();
     let home = stand_in.home();

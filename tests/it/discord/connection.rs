@@ -18,6 +18,7 @@ async fn end(stand_in: &StandIn, change: impl FnOnce(&mut kubertnetes::chat::dis
         cluster: "practice".into(),
         queues: queues(),
         names: names(),
+        ledger: std::sync::Arc::new(super::Spent),
     };
     let running = run(Discord::new(&config).unwrap(), inlet, CancellationToken::new());
     tokio::time::timeout(Duration::from_secs(30), running).await.expect("it goes on").unwrap_err().0
