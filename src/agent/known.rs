@@ -55,11 +55,9 @@ impl<'a> Known<'a> {
                         cause.fix.iter().for_each(|fix| known.note(&fix.command));
                     }
                 }
-                Event::ModelReplied { calls, .. } => {
-                    // What was asked for is known to have been asked for, whatever came of it.
-                    calls.iter().for_each(|call| known.note(&call.args.to_string()));
-                }
+                // What the model itself says bears nothing out.
                 Event::TurnStarted { .. }
+                | Event::ModelReplied { .. }
                 | Event::Doubted { .. }
                 | Event::Condensed { text: None, .. }
                 | Event::TurnEnded { .. } => {}
