@@ -235,7 +235,7 @@ fn diagnosed(turn_seq: i64, diagnosis: &Diagnosis, tally: &Tally, limits: Limits
     let mut footer = String::new();
     if !diagnosis.not_checked.is_empty() {
         let list: Vec<&str> = diagnosis.not_checked.iter().map(Redacted::as_str).collect();
-        footer = format!("Not checked: {} · ", shorten(&list.join("; "), 300));
+        footer = format!("Not checked: {} · ", prose(&shorten(&list.join("; "), 300)));
     }
     footer.push_str(&tally_line(tally));
     let worst = diagnosis.causes.iter().map(|cause| cause.severity).min();

@@ -3,6 +3,7 @@
 
 mod agent;
 mod analyzers;
+mod attacks;
 mod binary;
 mod cluster;
 mod config;
