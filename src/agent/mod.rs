@@ -1,10 +1,11 @@
 //! Advances a conversation: read the log, take the next step, append what happened, until nothing is left to do.
 //! Knows nothing of where the conversation is held.
 
+mod brief;
 pub mod budget;
 pub mod claims;
 pub mod condense;
-mod digest;
+
 pub mod dossier;
 pub mod eyes;
 pub mod fence;
@@ -127,6 +128,7 @@ impl Work for Agent {
                 () = self.stop_asked(conversation, &log) => continue,
             };
             match happened {
+                Happened::Events(events) if events.is_empty() => {}
                 Happened::Events(events) => {
                     self.store.append(lease, conversation, &events).await?;
                 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{digest, dossier, fence};
+use super::{brief, dossier, fence};
 use crate::{
     event::{CallId, Entry, Event, ToolCall},
     llm::Message,
@@ -31,7 +31,7 @@ pub fn transcript(log: &[Entry]) -> Vec<Message> {
         }
     }
     if building.digests > 0 {
-        building.superseded = digest::superseded(log);
+        building.superseded = brief::superseded(log);
     }
     for entry in log {
         if entry.seq > begins || entry.seq == latest_scan {
@@ -83,7 +83,7 @@ impl Building<'_> {
                     let told = format!("The later call `{}` has taken the place of this one.", later.0);
                     self.tell(call, *ok, Redacted::from(told));
                 }
-                None => self.answer(call, *ok, &digest::digest(output, artifact.as_ref())),
+                None => self.answer(call, *ok, &brief::brief(output, artifact.as_ref())),
             },
             Event::Diagnosed { call, .. } => self.tell(call, true, Redacted::new("Posted.")),
             // The call of a report is answered with what is wrong with it.

@@ -59,7 +59,7 @@ const PURE: &[&str] = &[
     "agent/report",
     "agent/claims",
     "agent/condense",
-    "agent/digest",
+    "agent/brief",
     "agent/fence",
     "agent/known",
     "agent/proposal",

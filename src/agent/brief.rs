@@ -13,13 +13,13 @@ use crate::{
     tools::read_output,
 };
 
-/// Outputs up to so many bytes are as short as a digest.
+/// Outputs up to so many bytes are brief as they are.
 const SHORT: usize = 700;
 const MOST_LINES: usize = 4;
 const MOST_OF_LINE: usize = 160;
 
-/// The digest of an output.
-pub(super) fn digest(output: &Redacted, artifact: Option<&ArtifactId>) -> Redacted {
+/// An output in brief.
+pub(super) fn brief(output: &Redacted, artifact: Option<&ArtifactId>) -> Redacted {
     if output.len() <= SHORT {
         return output.clone();
     }
@@ -67,14 +67,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_digest_has_both_ends_and_what_stands_out() {
+    fn a_brief_output_has_both_ends_and_what_stands_out() {
         let mut lines: Vec<String> = (0..200).map(|n| format!("INFO served request {n} in 3 ms")).collect();
         lines[100] = "FATAL cannot open /etc/app/settings.yaml".into();
-        let told = digest(&Redacted::new(lines.join("\n")), Some(&ArtifactId("a1".into())));
+        let told = brief(&Redacted::new(lines.join("\n")), Some(&ArtifactId("a1".into())));
         assert!(told.len() < SHORT, "{told}");
         assert!(told.starts_with("INFO served request 0") && told.ends_with("request 199 in 3 ms"), "{told}");
         assert!(told.contains("FATAL cannot open") && told.contains("`read_output`, id `a1`"), "{told}");
         let short = Redacted::new("web-1 0/1");
-        assert_eq!(digest(&short, None), short);
+        assert_eq!(brief(&short, None), short);
     }
 }
