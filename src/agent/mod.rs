@@ -1,6 +1,7 @@
 //! Advances a conversation: read the log, take the next step, append what happened, until nothing is left to do.
 //! Knows nothing of where the conversation is held.
 
+pub mod digest;
 pub mod dossier;
 pub mod eyes;
 mod outputs;
@@ -23,6 +24,7 @@ use crate::{
     llm::{Live, Model, ModelError, Reply},
     redact::Redacted,
     store::{Lease, Store},
+    text::words::Words,
     tools,
     worker::{Outcome, Work},
 };
@@ -148,17 +150,18 @@ impl Agent {
 
     async fn run_tool(&self, call: &ToolCall, log: &[Entry], conversation: &ConversationId) -> Result<Event> {
         let began = Instant::now();
+        let words = outputs::words(log);
         let answer = if call.tool == tools::report::NAME {
             match report::check(call, log) {
                 Ok(diagnosis) => return Ok(Event::Diagnosed { call: call.id.clone(), diagnosis }),
                 Err(why) => tools::Answer::refused(why),
             }
         } else {
-            self.eyes.call(call, &self.outputs(conversation)).await
+            self.eyes.call(call, &self.outputs(conversation, words.clone())).await
         };
         let (output, artifact) = if answer.output.len() > self.config.output_bytes {
             let id = self.store.keep(conversation, &answer.output).await?;
-            (outputs::cut(&answer.output, self.config.output_bytes, &id), Some(id))
+            (digest::digest(&answer.output, self.config.output_bytes, &id, &words), Some(id))
         } else {
             (answer.output, None)
         };
@@ -172,11 +175,12 @@ impl Agent {
         })
     }
 
-    fn outputs(&self, conversation: &ConversationId) -> Arc<dyn tools::Kept> {
+    fn outputs(&self, conversation: &ConversationId, words: Words) -> Arc<dyn tools::Kept> {
         Arc::new(Outputs {
             store: self.store.clone(),
             conversation: conversation.clone(),
             most_shown: self.config.output_bytes,
+            words,
         })
     }
 

@@ -29,3 +29,21 @@ How you write
 pub fn prompt(log: &[Entry], tools: Vec<ToolSpec>) -> Prompt {
     Prompt { system: Redacted::new(SYSTEM), messages: super::transcript::transcript(log), tools }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tools::Toolbox;
+
+    /// What every prompt begins with: the instructions and the tools. A token has about four letters.
+    #[test]
+    fn what_every_prompt_begins_with_is_short() {
+        let prompt = prompt(&[], Toolbox::standard().specs());
+        let tools = prompt
+            .tools
+            .iter()
+            .map(|tool| tool.name.len() + tool.description.len() + tool.schema.to_string().len());
+        let letters = prompt.system.len() + tools.sum::<usize>();
+        assert!(letters < 4 * 2_500, "{letters} letters");
+    }
+}
