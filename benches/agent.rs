@@ -1,7 +1,7 @@
 //! What a step of a turn costs that is neither model nor API server, and how many tokens a model reads until it has an
 //! answer: `cargo bench --bench agent [-- FOLDER]` plays the recorded faults of a folder with a model that looks three
 //! times, as a reasonable one would, and then reports what the rules know. The database is SQLite in a temporary folder.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::cast_precision_loss, missing_docs)]
 
 use std::{
     path::PathBuf,
@@ -239,7 +239,7 @@ async fn main() {
     let doubts: usize = all.iter().map(|played| played.doubts).sum();
     let mut ours: Vec<Duration> = all.iter().flat_map(|played| played.ours.clone()).collect();
     ours.sort();
-    let at = |share: f64| ours[((ours.len() - 1) as f64 * share) as usize];
+    let at = |percent: usize| ours[(ours.len() - 1) * percent / 100];
     println!(
         "\n{} questions: {} tokens and {:.1} steps each, {doubts} answers doubted",
         all.len(),

@@ -1,9 +1,13 @@
 //! The figures of the cluster room: a command of our dialect beside the real kubectl, a whole look at clusters of
 //! growing size, a snapshot as a server. The clusters are synthetic and served over HTTP by a process of their own, so
 //! that what is measured is the one who asks. `cargo bench --bench cluster`; with `-- plot` it draws
-//! `docs/growth.svg`, too.
+//! `docs/growth.svg`, too, and with `-- logs` it reads logs of 500 MB instead.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::cast_precision_loss, missing_docs)]
 
+#[path = "../tests/it/support/big_log.rs"]
+mod big_log;
+#[path = "cluster/logs.rs"]
+mod logs;
 #[path = "cluster/plot.rs"]
 mod plot;
 #[path = "cluster/synthetic.rs"]
@@ -34,10 +38,13 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     match words.as_slice() {
         ["write", path, pods] => synthetic::write(Path::new(path), pods.parse().unwrap()),
+        ["serve-log", megabytes] => runtime.block_on(logs::serve(megabytes.parse().unwrap())),
+        ["log", url, command] => runtime.block_on(logs::log(url, command)),
         ["serve", path] => runtime.block_on(serve(Path::new(path))),
         ["look", url, namespaces @ ..] => runtime.block_on(look(url, namespaces)),
         ["commands", url] => runtime.block_on(commands(url)),
         // `cargo test --benches` builds and starts it to see that it runs; the figures are for `cargo bench`.
+        _ if words.contains(&"--bench") && words.contains(&"logs") => logs::bench(),
         _ if words.contains(&"--bench") => bench(&runtime, words.contains(&"plot")),
         _ => {}
     }
@@ -102,7 +109,11 @@ struct Server {
 
 impl Server {
     fn start(snapshot: &Path) -> Self {
-        let mut process = again(&["serve", &snapshot.display().to_string()]).spawn().unwrap();
+        Self::begin(&["serve", &snapshot.display().to_string()])
+    }
+
+    fn begin(arguments: &[&str]) -> Self {
+        let mut process = again(arguments).spawn().unwrap();
         let mut url = String::new();
         BufReader::new(process.stdout.as_mut().unwrap()).read_line(&mut url).unwrap();
         Self { process, url: url.trim().to_owned() }

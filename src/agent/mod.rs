@@ -5,7 +5,7 @@ mod brief;
 pub mod budget;
 pub mod claims;
 pub mod condense;
-
+pub mod digest;
 pub mod dossier;
 pub mod eyes;
 pub mod fence;
@@ -40,7 +40,7 @@ use crate::{
     llm::{Live, Model, ModelError, Reply},
     redact::Redacted,
     store::{Lease, Spent, Store},
-    text::tokens,
+    text::{tokens, words::Words},
     tools,
     worker::{Outcome, Work},
 };
@@ -284,16 +284,17 @@ impl Agent {
         conversation: &ConversationId,
     ) -> Result<Event> {
         let began = Instant::now();
+        let words = outputs::words(log);
         let turn = open_turn(log).unwrap_or_default();
         let known = repeats::doubled(call, together)
             .or_else(|| repeats::answered(call, turn, self.store.clock().now_ms()));
         let answer = match known {
             Some(answer) => answer,
-            None => self.eyes.call(call, &self.outputs(conversation)).await,
+            None => self.eyes.call(call, &self.outputs(conversation, words.clone())).await,
         };
         let (output, artifact) = if answer.output.len() > self.config.output_bytes {
             let id = self.store.keep(conversation, &answer.output).await?;
-            (outputs::cut(&answer.output, self.config.output_bytes, &id), Some(id))
+            (digest::digest(&answer.output, self.config.output_bytes, &id, &words), Some(id))
         } else {
             (answer.output, None)
         };
@@ -309,11 +310,12 @@ impl Agent {
         })
     }
 
-    fn outputs(&self, conversation: &ConversationId) -> Arc<dyn tools::Kept> {
+    fn outputs(&self, conversation: &ConversationId, words: Words) -> Arc<dyn tools::Kept> {
         Arc::new(Outputs {
             store: self.store.clone(),
             conversation: conversation.clone(),
             most_shown: self.config.output_bytes,
+            words,
         })
     }
 

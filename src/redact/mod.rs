@@ -5,6 +5,7 @@
 //! password that was posted cannot be taken back.
 
 mod blocks;
+mod flow;
 mod json;
 mod keys;
 mod pieces;
@@ -14,6 +15,7 @@ mod shapes;
 mod tests;
 mod values;
 
+pub use flow::Flow;
 pub use pieces::Pieces;
 
 use std::{
@@ -120,18 +122,23 @@ static MARKERS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&regex::es
 const PASSES: usize = 8;
 
 fn mask(text: &str) -> Cow<'_, str> {
-    let Some(mut masked) = pass(text) else { return Cow::Borrowed(text) };
-    for _ in 1..PASSES {
-        match pass(&masked) {
-            Some(again) => masked = again,
-            None => return Cow::Owned(masked),
-        }
-    }
-    Cow::Owned(MARKER.into())
+    mask_part(text, 0..text.len()).0
 }
 
-/// Masks once; `None` where there is nothing to mask.
-fn pass(text: &str) -> Option<String> {
+/// The masked text, and where in it stands what became of a part of `text`.
+fn mask_part(text: &str, part: Range<usize>) -> (Cow<'_, str>, Range<usize>) {
+    let Some((mut masked, mut part)) = pass(text, part.clone()) else { return (Cow::Borrowed(text), part) };
+    for _ in 1..PASSES {
+        match pass(&masked, part.clone()) {
+            Some(again) => (masked, part) = again,
+            None => return (Cow::Owned(masked), part),
+        }
+    }
+    (Cow::Owned(MARKER.into()), 0..MARKER.len())
+}
+
+/// Masks once, and says where a part of the text went; `None` where there is nothing to mask.
+fn pass(text: &str, part: Range<usize>) -> Option<(String, Range<usize>)> {
     let found = scan::find(text);
     if found.is_empty() {
         return None;
@@ -143,17 +150,26 @@ fn pass(text: &str) -> Option<String> {
     found.sort_by_key(|range| range.start);
     let mut masked = String::with_capacity(text.len());
     let mut done = 0;
+    let mut moved = part.clone();
     let mut rest = found.into_iter().peekable();
     while let Some(mut range) = rest.next() {
         while let Some(next) = rest.next_if(|next| next.start <= range.end) {
             range.end = range.end.max(next.end);
         }
         masked.push_str(text.get(done..range.start)?);
+        let marker = masked.len()..masked.len() + MARKER.len();
         masked.push_str(MARKER);
+        // The marker belongs to the part in which the secret begins.
+        if range.start < part.start {
+            moved.start = marker.end + part.start.saturating_sub(range.end);
+        }
+        if range.start < part.end {
+            moved.end = marker.end + part.end.saturating_sub(range.end);
+        }
         done = range.end;
     }
     masked.push_str(text.get(done..)?);
-    (masked != text).then_some(masked)
+    (masked != text).then_some((masked, moved))
 }
 
 /// `range` grown to whole characters and whole markers; `None` where it is part of a marker or empty. So every round

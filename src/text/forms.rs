@@ -1,16 +1,15 @@
 //! The lines of a log by their form: which there are, how often they come, and which stand out. Knows no log format. Pure.
 
-use std::{
-    collections::HashMap,
-    hash::{BuildHasher, Hasher, RandomState},
-};
+use std::{cmp::Reverse, collections::HashMap};
 
-/// More forms than this are not told apart: then the lines have no form.
+/// More forms than this are not told apart: then the lines have no form, unless they are errors.
 const MOST_FORMS: usize = 50_000;
+/// How many more errors are told apart all the same.
+const MOST_ERRORS: usize = 5_000;
 /// A form that comes this often at most is rare in a log of a hundred times as many lines.
-const RARE: usize = 3;
+pub(super) const RARE: usize = 3;
 /// The most that is kept of the lines that belong to one, such as a stack trace.
-const MOST_TRACE: usize = 40;
+pub(super) const MOST_TRACE: usize = 40;
 
 /// How a line sounds, worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,49 +41,124 @@ pub struct Form<'t> {
     pub tone: Tone,
 }
 
-/// The forms of these lines, in the order in which they first come.
-pub fn forms<'t>(lines: impl Iterator<Item = &'t str>) -> Vec<Form<'t>> {
-    let hasher = RandomState::new();
-    let mut places: HashMap<u64, usize> = HashMap::new();
-    let mut found: Vec<Form<'t>> = Vec::new();
-    let mut current: Option<usize> = None;
-    for (at, line) in lines.enumerate() {
+/// How often a form comes, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) times: usize,
+    pub(super) first_at: usize,
+    pub(super) last_at: usize,
+    pub(super) tone: Tone,
+}
+
+impl Tally {
+    /// Errors come first, then warnings, the frequent ones first.
+    pub(super) fn order(&self) -> impl Ord + use<> {
+        (self.tone, Reverse(self.times), Reverse(self.last_at))
+    }
+}
+
+/// What a line is among the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Noted {
+    /// One of the form with this number.
+    Line(usize),
+    /// Belongs to the line before it, which has the form with this number.
+    Trace(usize),
+    /// Blank, or of one form too many.
+    Nothing,
+}
+
+/// Counts lines by their form as they come. Keeps none of them.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    places: HashMap<u64, usize>,
+    tallies: Vec<Tally>,
+    /// How many lines have a form.
+    total: usize,
+    current: Option<usize>,
+}
+
+impl Table {
+    /// Takes in the line at `at`.
+    pub(super) fn note(&mut self, at: usize, line: &str) -> Noted {
         let text = without_time(line);
         if text.trim().is_empty() {
-            continue;
+            return Noted::Nothing;
         }
-        if let Some(form) =
-            current.and_then(|place| found.get_mut(place)).filter(|_| belongs_to_the_last(text))
-        {
-            if form.trace.len() < MOST_TRACE {
-                form.trace.push(line);
+        if let Some(place) = self.current.filter(|_| belongs_to_the_last(text)) {
+            return Noted::Trace(place);
+        }
+        self.current = self.place(at, text);
+        let Some(place) = self.current else { return Noted::Nothing };
+        if let Some(tally) = self.tallies.get_mut(place) {
+            tally.times += 1;
+            tally.last_at = at;
+        }
+        self.total += 1;
+        Noted::Line(place)
+    }
+
+    fn place(&mut self, at: usize, text: &str) -> Option<usize> {
+        let shape = shape(text);
+        if let Some(place) = self.places.get(&shape) {
+            return Some(*place);
+        }
+        let tone = tone(text);
+        let room = MOST_FORMS + if tone == Tone::Bad { MOST_ERRORS } else { 0 };
+        if self.tallies.len() >= room {
+            return None;
+        }
+        self.places.insert(shape, self.tallies.len());
+        self.tallies.push(Tally { times: 0, first_at: at, last_at: at, tone });
+        Some(self.tallies.len() - 1)
+    }
+
+    pub(super) fn tally(&self, place: usize) -> Option<&Tally> {
+        self.tallies.get(place)
+    }
+
+    /// Whether one would look at it first: an error, a warning, or what hardly ever comes among many lines of few forms.
+    pub(super) fn stands_out(&self, tally: &Tally) -> bool {
+        tally.tone != Tone::Plain || is_rare(tally.times, self.total, self.tallies.len())
+    }
+}
+
+fn is_rare(times: usize, total: usize, forms: usize) -> bool {
+    times <= RARE && total >= 100 * times && forms * 10 <= total
+}
+
+impl<'t> Form<'t> {
+    fn of(line: &'t str) -> Self {
+        let tone = Tone::Plain;
+        Self { first: line, last: line, trace: Vec::new(), times: 1, first_at: 0, last_at: 0, tone }
+    }
+}
+
+/// The forms of these lines, in the order in which they first come.
+pub fn forms<'t>(lines: impl Iterator<Item = &'t str>) -> Vec<Form<'t>> {
+    let mut table = Table::default();
+    let mut found: Vec<Form<'t>> = Vec::new();
+    for (at, line) in lines.enumerate() {
+        match table.note(at, line) {
+            Noted::Line(place) => match found.get_mut(place) {
+                Some(form) => {
+                    form.last = line;
+                    form.trace.clear();
+                }
+                None => found.push(Form::of(line)),
+            },
+            Noted::Trace(place) => {
+                let form = found.get_mut(place).filter(|form| form.trace.len() < MOST_TRACE);
+                if let Some(form) = form {
+                    form.trace.push(line);
+                }
             }
-            continue;
+            Noted::Nothing => {}
         }
-        let shape = shape(text, &hasher);
-        let place = match places.get(&shape) {
-            Some(place) => *place,
-            None if found.len() >= MOST_FORMS => continue,
-            None => {
-                places.insert(shape, found.len());
-                found.push(Form {
-                    first: line,
-                    last: line,
-                    trace: Vec::new(),
-                    times: 0,
-                    first_at: at,
-                    last_at: at,
-                    tone: tone(text),
-                });
-                found.len() - 1
-            }
-        };
-        if let Some(form) = found.get_mut(place) {
-            form.times += 1;
-            (form.last, form.last_at) = (line, at);
-            form.trace.clear();
-        }
-        current = Some(place);
+    }
+    for (form, tally) in found.iter_mut().zip(&table.tallies) {
+        (form.times, form.first_at, form.last_at) = (tally.times, tally.first_at, tally.last_at);
+        form.tone = tally.tone;
     }
     found
 }
@@ -93,11 +167,10 @@ pub fn forms<'t>(lines: impl Iterator<Item = &'t str>) -> Vec<Form<'t>> {
 /// among many lines of few forms.
 pub fn standing_out<'f, 't>(forms: &'f [Form<'t>], most: usize) -> Vec<&'f Form<'t>> {
     let total: usize = forms.iter().map(|form| form.times).sum();
-    let rare =
-        |form: &&Form<'_>| form.times <= RARE && total >= 100 * form.times && forms.len() * 10 <= total;
+    let rare = |form: &&Form<'_>| is_rare(form.times, total, forms.len());
     let mut chosen: Vec<&Form<'_>> =
         forms.iter().filter(|form| form.tone != Tone::Plain || rare(form)).collect();
-    chosen.sort_by_key(|form| (form.tone, std::cmp::Reverse(form.times), std::cmp::Reverse(form.last_at)));
+    chosen.sort_by_key(|form| (form.tone, Reverse(form.times), Reverse(form.last_at)));
     chosen.truncate(most);
     chosen
 }
@@ -120,21 +193,43 @@ pub fn belongs_to_the_last(text: &str) -> bool {
             .any(|start| text.starts_with(start))
 }
 
-/// What is the same in all lines of a form: the words, without those that have a digit in them.
-fn shape(text: &str, hasher: &RandomState) -> u64 {
-    let mut state = hasher.build_hasher();
-    for word in text.split(|letter: char| letter.is_whitespace() || "=:,;()[]{}\"'<>|".contains(letter)) {
-        if word.is_empty() {
-            continue;
+/// What is the same in all lines of a form: the words, without those that have a digit in them. Byte by byte, since
+/// every line of a log comes by here.
+fn shape(text: &str) -> u64 {
+    const EMPTY: u64 = 0;
+    const WITH_DIGIT: u64 = 1;
+    let mix = |state: u64, next: u64| (state.rotate_left(26) ^ next).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let (mut whole, mut word) = (EMPTY, EMPTY);
+    for byte in text.bytes().chain([b' ']) {
+        match byte {
+            b' '
+            | b'\t'..=b'\r'
+            | b'='
+            | b':'
+            | b','
+            | b';'
+            | b'('
+            | b')'
+            | b'['
+            | b']'
+            | b'{'
+            | b'}'
+            | b'"'
+            | b'\''
+            | b'<'
+            | b'>'
+            | b'|' => {
+                if word != EMPTY {
+                    whole = mix(whole, word);
+                }
+                word = EMPTY;
+            }
+            b'0'..=b'9' => word = WITH_DIGIT,
+            _ if word == WITH_DIGIT => {}
+            _ => word = mix(word, u64::from(byte)) | 2,
         }
-        if word.bytes().any(|byte| byte.is_ascii_digit()) {
-            state.write_u8(b'#');
-        } else {
-            state.write(word.as_bytes());
-        }
-        state.write_u8(0);
     }
-    state.finish()
+    whole
 }
 
 fn tone(text: &str) -> Tone {
@@ -161,23 +256,29 @@ fn tone(text: &str) -> Tone {
     let mut found = Tone::Plain;
     let mut first = true;
     for word in text.split(|letter: char| !letter.is_ascii_alphanumeric()).filter(|word| !word.is_empty()) {
-        let lower = word.to_ascii_lowercase();
+        let is = |known: &&str| word.eq_ignore_ascii_case(known);
         // A level at the beginning says what the line is, whatever words come after.
-        if first && matches!(lower.as_str(), "info" | "debug" | "trace" | "notice") {
+        if first && ["info", "debug", "trace", "notice"].iter().any(is) {
             return Tone::Plain;
         }
-        if first && matches!(lower.as_str(), "warn" | "warning") {
+        if first && ["warn", "warning"].iter().any(is) {
             return Tone::Uneasy;
         }
-        first = first && lower.bytes().any(|byte| byte.is_ascii_digit());
-        if BAD.contains(&lower.as_str()) || lower.ends_with("exception") || word.ends_with("Error") {
+        first = first && word.bytes().any(|byte| byte.is_ascii_digit());
+        if BAD.iter().any(is) || ends_with_exception(word) || word.ends_with("Error") {
             return Tone::Bad;
         }
-        if UNEASY.contains(&lower.as_str()) {
+        if UNEASY.iter().any(is) {
             found = Tone::Uneasy;
         }
     }
     found
+}
+
+fn ends_with_exception(word: &str) -> bool {
+    const EXCEPTION: &str = "exception";
+    let from = word.len().checked_sub(EXCEPTION.len());
+    from.and_then(|from| word.get(from..)).is_some_and(|end| end.eq_ignore_ascii_case(EXCEPTION))
 }
 
 #[cfg(test)]

@@ -1,7 +1,11 @@
-//! Words for a place that is narrower than they are. Knows nothing of markup. Pure.
+//! Words for a place that is narrower than they are, and the lines of a long text that are worth its room. Knows nothing
+//! of markup. Pure.
 
 pub mod forms;
+pub mod pipe;
+pub mod sieve;
 pub mod tokens;
+pub mod words;
 
 /// `text` with every run of white space as one space, and none around it.
 pub fn one_line(text: &str) -> String {

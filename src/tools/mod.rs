@@ -8,11 +8,15 @@ pub mod report;
 use std::{collections::BTreeMap, future::Future, sync::Arc};
 
 use async_trait::async_trait;
+use regex::{Regex, RegexBuilder};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{cluster::Cluster, event::ToolCall, llm::ToolSpec, redact::Redacted};
+use crate::{cluster::Cluster, event::ToolCall, llm::ToolSpec, redact::Redacted, text::words::Words};
+
+/// The largest program that a pattern may make, in bytes.
+const LARGEST_PATTERN: usize = 1 << 20;
 
 /// What a tool is lent for one call.
 #[derive(Clone)]
@@ -31,6 +35,20 @@ pub trait Kept: Send + Sync {
 
     /// How many bytes of an output are shown at once.
     fn most_shown(&self) -> usize;
+
+    /// What the person who asks looks for: of an output that is too long, lines with these words are kept and shown
+    /// before others.
+    fn words(&self) -> &Words;
+}
+
+/// A pattern that a model wrote; upper and lower case are alike. The error is a sentence.
+fn pattern(text: &str) -> Result<Regex, String> {
+    let regex = RegexBuilder::new(text).case_insensitive(true).size_limit(LARGEST_PATTERN).build();
+    regex.map_err(|error| {
+        let error = error.to_string();
+        let why = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        format!("`grep` is no regular expression: {why}; put a `\\` before what is meant as it stands.")
+    })
 }
 
 /// What came of a call.

@@ -2,12 +2,18 @@
 
 use std::fmt::Write as _;
 
-use regex::{Regex, RegexBuilder};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Answer, Lent, Tool};
-use crate::{cluster::kubectl, redact::Redacted, text::shorten};
+use crate::{
+    cluster::kubectl,
+    redact::Redacted,
+    text::{
+        pipe::{Grep, Search},
+        shorten,
+    },
+};
 
 /// The tool's name.
 pub const NAME: &str = "read_output";
@@ -33,7 +39,7 @@ pub struct Args {
     /// How many lines to show before and after each that matches; goes with `grep`.
     #[serde(default)]
     pub context: Option<usize>,
-    /// For JSON: a template as kubectl's `-o jsonpath` takes it, e.g. `{.items[*].metadata.name}`.
+    /// For JSON and YAML: a template as kubectl's `-o jsonpath` takes it, e.g. `{.items[*].metadata.name}`.
     #[serde(default)]
     pub path: Option<String>,
 }
@@ -78,10 +84,7 @@ impl Tool for ReadOutput {
 enum Want {
     /// From a line to another, both counted from 1.
     Lines(usize, usize),
-    Matches {
-        regex: Regex,
-        context: usize,
-    },
+    Matches(Grep),
     Path(String),
 }
 
@@ -100,13 +103,7 @@ impl Want {
                 )
             }),
             (None, Some(pattern), None) => {
-                let regex = RegexBuilder::new(pattern).case_insensitive(true).multi_line(true).build();
-                let regex = regex.map_err(|error| {
-                    let error = error.to_string();
-                    let why = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
-                    format!("`grep` is no regular expression: {why}; put a `\\` before what is meant as it stands.")
-                })?;
-                Ok(Self::Matches { regex, context: args.context.unwrap_or_default() })
+                Ok(Self::Matches(Grep::around(super::pattern(pattern)?, args.context.unwrap_or_default())))
             }
             (None, None, Some(path)) => Ok(Self::Path(path.clone())),
             _ => Err("`lines`, `grep` and `path` exclude each other: give one of them.".into()),
@@ -117,7 +114,7 @@ impl Want {
     fn read(&self, text: &str, room: usize) -> Result<String, String> {
         match self {
             Self::Lines(from, to) => some_lines(text, *from, *to, room),
-            Self::Matches { regex, context } => Ok(matches(text, regex, *context, room)),
+            Self::Matches(grep) => Ok(matches(text, grep, room)),
             Self::Path(path) => {
                 let found = kubectl::jsonpath(path, text).map_err(|why| {
                     format!("`path` can't be applied to this output: {}.", why.trim_end_matches('.'))
@@ -166,93 +163,31 @@ fn some_lines(text: &str, from: usize, to: usize, room: usize) -> Result<String,
 }
 
 /// The lines that match, with numbers, as `grep -n` shows them.
-fn matches(text: &str, regex: &Regex, context: usize, room: usize) -> String {
-    let mut page = Page { text, context, room, ..Page::default() };
-    let (mut at, mut number, mut count) = (0, 1, 0);
-    while at < text.len() {
-        // All of the text is searched at once, which is faster by far than line by line.
-        let Some(hit) = regex.find_at(text, at).filter(|hit| hit.start() < text.len()) else { break };
-        let before = text.get(at..hit.start()).unwrap_or_default();
-        let start = before.rfind('\n').map_or(at, |break_| at + break_ + 1);
-        let end =
-            text.get(start..).and_then(|rest| rest.find('\n')).map_or(text.len(), |length| start + length);
-        number += text.get(at..start).unwrap_or_default().bytes().filter(|byte| *byte == b'\n').count();
-        // What it matches may reach into the next line; one line is what counts.
-        if let Some(own) = regex.find(text.get(start..end).unwrap_or_default()) {
-            count += 1;
-            page.hit(start..end, number, own.start());
-        }
-        (at, number) = (end + 1, number + 1);
-    }
-    page.rest_of_context(usize::MAX);
-    let pattern = shorten(regex.as_str(), 60);
-    let total = text.lines().count();
-    match (count, page.shown) {
-        (0, _) => format!("No line of {total} matches `{pattern}`."),
-        (count, shown) if shown < count => format!(
-            "{count} of {total} lines match `{pattern}`, the first {shown} are here; narrow it, or go on with `lines`:\n{}",
-            page.out
-        ),
-        (count, _) => format!("{count} of {total} lines match `{pattern}`:\n{}", page.out),
-    }
-}
-
-/// The matches that are shown.
-#[derive(Default)]
-struct Page<'a> {
-    text: &'a str,
-    context: usize,
-    room: usize,
-    out: String,
-    /// How many matches are in it.
-    shown: usize,
-    /// The number of the last line in it.
-    last: usize,
-    /// Where what comes after the last match begins, and the lines of it that belong to that match.
-    after: (usize, usize),
-    full: bool,
-}
-
-impl Page<'_> {
-    fn hit(&mut self, line: std::ops::Range<usize>, number: usize, at: usize) {
-        if self.full {
-            return;
-        }
-        self.rest_of_context(number);
-        let before = self.text.get(..line.start).unwrap_or_default();
-        let before: Vec<&str> = before.strip_suffix('\n').map_or(Vec::new(), |before| {
-            before.rsplit('\n').take(self.context.min(number - self.last - 1)).collect()
+fn matches(text: &str, grep: &Grep, room: usize) -> String {
+    let mut search = Search::new(grep);
+    let (mut page, mut shown, mut full) = (String::new(), 0, false);
+    for line in text.lines() {
+        search.line(line, &mut |hit| {
+            let line = clipped(hit.text, hit.at.unwrap_or_default());
+            full |= page.len() + line.len() + 12 > room && !page.is_empty();
+            if !full {
+                shown += usize::from(hit.at.is_some());
+                let _ = match (hit.number, hit.at) {
+                    (Some(number), Some(_)) => writeln!(page, "{number}: {line}"),
+                    (Some(number), None) => writeln!(page, "{number}- {line}"),
+                    (None, _) => writeln!(page, "{line}"),
+                };
+            }
         });
-        for (back, text) in before.iter().enumerate().rev() {
-            self.line(number - back - 1, '-', text, 0);
-        }
-        self.line(number, ':', self.text.get(line.clone()).unwrap_or_default(), at);
-        if !self.full {
-            self.shown += 1;
-        }
-        self.after = (line.end + 1, self.context);
     }
-
-    /// Shows what comes after the last match, up to a line.
-    fn rest_of_context(&mut self, until: usize) {
-        let (at, count) = std::mem::take(&mut self.after);
-        let count = count.min(until - self.last - 1);
-        for text in self.text.get(at..).unwrap_or_default().lines().take(count) {
-            self.line(self.last + 1, '-', text, 0);
-        }
-    }
-
-    fn line(&mut self, number: usize, mark: char, line: &str, at: usize) {
-        let line = clipped(line, at);
-        if self.full || self.out.len() + line.len() + 12 > self.room && !self.out.is_empty() {
-            self.full = true;
-            return;
-        }
-        if self.context > 0 && self.last > 0 && number > self.last + 1 {
-            self.out.push_str("--\n");
-        }
-        let _ = writeln!(self.out, "{number}{mark} {line}");
-        self.last = number;
+    let pattern = shorten(grep.pattern.as_str(), 60);
+    let (count, total) = (search.picked(), search.lines());
+    match count {
+        0 => format!("No line of {total} matches `{pattern}`."),
+        count if shown < count => format!(
+            "{count} of {total} lines match `{pattern}`, the first {shown} are here; narrow it, or go on with `lines`:\n{page}"
+        ),
+        count => format!("{count} of {total} lines match `{pattern}`:\n{page}"),
     }
 }
 

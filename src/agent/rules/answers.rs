@@ -6,13 +6,24 @@ use super::{Call, MOST_ASKED, MOST_LOOKS, Turn, command_of, log_command, pod_of,
 use crate::{
     finding::{Finding, Severity},
     redact::Redacted,
-    text::forms::{forms, standing_out},
+    text::{
+        forms::{forms, standing_out},
+        words::Matches,
+    },
 };
 
 /// Lines of a log that one answer quotes.
 const MOST_LINES: usize = 6;
 /// What has a log by its own name.
 const HAVE_LOGS: [&str; 5] = ["Pod", "Deployment", "StatefulSet", "DaemonSet", "Job"];
+
+/// A line as it stood in its log, without the number that it is shown with.
+fn without_number(line: &str) -> &str {
+    let digits = line.bytes().take_while(u8::is_ascii_digit).count();
+    let rest = line.get(digits..).unwrap_or_default();
+    let text = rest.strip_prefix(": ").or_else(|| rest.strip_prefix("- "));
+    text.filter(|_| digits > 0).unwrap_or(line)
+}
 
 impl<'a> Turn<'a> {
     /// Names in the question that nothing has, and what may have been meant.
@@ -28,12 +39,12 @@ impl<'a> Turn<'a> {
         told.collect()
     }
 
-    /// Where nothing is wrong and the question is about what a log says: all of it. The names of workloads stand for
-    /// their pods.
+    /// Where nothing is wrong and the question is about what a log says, or has a number or an identifier that is none of
+    /// the cluster: all of it. The names of workloads stand for their pods.
     pub(super) fn whole_log(&self) -> Option<String> {
         let speaks = ["log", "logs", "logged", "sent", "lost", "missing", "happened"];
-        let asks =
-            self.question.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| speaks.contains(&word));
+        let asks = !self.looked_for().is_empty()
+            || self.question.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| speaks.contains(&word));
         let object = self
             .look
             .about
@@ -48,24 +59,53 @@ impl<'a> Turn<'a> {
         ))
     }
 
-    /// The lines of the logs that were read which stand out, as the output tells them.
-    fn stands_out_in_log(&self) -> String {
+    /// The numbers, identifiers and quotations of the question that name nothing of the cluster.
+    fn looked_for(&self) -> Vec<&str> {
+        let unknown = self.look.unknown.iter().map(|unknown| unknown.name.as_str());
+        let names: Vec<String> = self
+            .look
+            .about
+            .iter()
+            .map(|object| object.name.as_str())
+            .chain(unknown)
+            .map(str::to_lowercase)
+            .collect();
+        self.words.sure(|word| {
+            let word = word.to_lowercase();
+            names.iter().any(|name| name.contains(&word) || word.contains(name.as_str()))
+        })
+    }
+
+    /// The lines of the logs that were read which have words of the question, and those which stand out, as the output
+    /// tells them.
+    fn lines_of_log(&self) -> String {
         let logs = self
             .calls
             .iter()
             .filter(|(call, ok, _)| *ok && command_of(call).is_some_and(|c| c.starts_with("logs ")));
-        let lines = logs.flat_map(|(_, _, output)| {
+        let (mut fitting, mut striking): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+        for (_, _, output) in logs {
             let told = |line: &&str| !line.starts_with(['…', '(']);
-            let whole: Vec<&str> = output.lines().filter(told).collect();
-            let found = forms(whole.iter().copied());
-            standing_out(&found, MOST_LINES).into_iter().map(|form| form.last.to_owned()).collect::<Vec<_>>()
-        });
-        let quotes: Vec<String> =
-            lines.take(MOST_LINES).map(|line| format!("> {}", line.trim_start_matches(['>', ' ']))).collect();
-        if quotes.is_empty() {
-            return String::new();
+            let lines: Vec<&str> = output.lines().filter(told).map(without_number).collect();
+            let mut matches = Matches::new(&self.words);
+            lines.iter().enumerate().for_each(|(at, line)| {
+                matches.note(at, line);
+            });
+            fitting.extend(matches.best().into_iter().filter_map(|at| lines.get(at).copied()));
+            let found = forms(lines.iter().copied());
+            striking.extend(standing_out(&found, MOST_LINES).into_iter().map(|form| form.last));
         }
-        format!("\nThese lines stand out in its log:\n{}", quotes.join("\n"))
+        let mut said: Vec<&str> = Vec::new();
+        let mut quoted = |lines: Vec<&'a str>, what: &str| {
+            let new: Vec<&str> =
+                lines.into_iter().filter(|line| !said.contains(line)).take(MOST_LINES - said.len()).collect();
+            said.extend(&new);
+            let quotes: Vec<String> =
+                new.iter().map(|line| format!("\n> {}", line.trim_start_matches(['>', ' ']))).collect();
+            if quotes.is_empty() { String::new() } else { format!("\n{what}:{}", quotes.concat()) }
+        };
+        quoted(fitting, "These lines of its log have words of the question")
+            + &quoted(striking, "These lines stand out in its log")
     }
 
     /// What was looked at in this turn.
@@ -129,7 +169,7 @@ impl<'a> Turn<'a> {
         for sentence in &self.look.standing {
             text.push_str(&format!(" {sentence}"));
         }
-        text.push_str(&self.stands_out_in_log());
+        text.push_str(&self.lines_of_log());
         for notice in
             self.relevant.asked.iter().filter(|finding| finding.severity == Severity::Notice).take(3)
         {
@@ -224,13 +264,16 @@ impl<'a> Turn<'a> {
             let container = self.containers().find(|container| self.question.contains(*container));
             let which =
                 container.map_or("--all-containers".to_owned(), |container| format!("-c {container}"));
-            let command = format!(
-                "logs {}/{} {} {which} --tail=40",
-                object.kind.to_lowercase(),
-                object.name,
-                where_is(object)
-            );
-            return Some(("kubectl", json!({ "command": command })));
+            let log =
+                format!("logs {}/{} {} {which}", object.kind.to_lowercase(), object.name, where_is(object));
+            let sought: Vec<String> = self.looked_for().into_iter().map(regex::escape).collect();
+            return Some((
+                "kubectl",
+                match sought.is_empty() {
+                    true => json!({ "command": format!("{log} --tail=40") }),
+                    false => json!({ "command": log, "grep": sought.join("|") }),
+                },
+            ));
         }
         let named = |finding: &&&Finding| {
             finding.seen_on.iter().chain([&finding.resource]).any(|r| self.question.contains(&r.name))
@@ -251,10 +294,15 @@ impl<'a> Turn<'a> {
 
     pub(super) fn log_answer(&self) -> String {
         match self.calls.last() {
-            Some((_, true, output)) => {
+            Some((call, true, output)) => {
                 let lines: Vec<&str> = output.lines().collect();
                 let tail = lines.get(lines.len().saturating_sub(12)..).unwrap_or_default();
-                format!("The end of that log:\n```\n{}\n```", tail.join("\n"))
+                let what = if call.args.get("grep").is_some() {
+                    "What that log has of it"
+                } else {
+                    "The end of that log"
+                };
+                format!("{what}:\n```\n{}\n```", tail.join("\n"))
             }
             Some((_, false, output)) => output.to_string(),
             None => String::new(),

@@ -16,6 +16,7 @@ use crate::{
     finding::{self, Finding, Resource, Severity},
     llm::{Live, Message, Model, ModelError, Prompt, Reply},
     redact::{Redacted, RedactedJson},
+    text::words::Words,
 };
 
 /// What `llm.model` calls it.
@@ -67,6 +68,8 @@ type Call = (&'static str, Value);
 struct Turn<'a> {
     /// What is asked, in lower case, without the names of those who ask.
     question: String,
+    /// The words of it that tell something.
+    words: Words,
     look: &'a Look,
     findings: &'a [Finding],
     /// The faults that an earlier look had found, if there was one.
@@ -101,7 +104,9 @@ impl<'a> Turn<'a> {
         let (before, now) = messages.split_at_checked(at)?;
         let Some(Message::Scan { look, findings, .. }) = now.first() else { return None };
         let said = before.iter().rev().take_while(|m| matches!(m, Message::User(_))).chain(now);
-        let question = said.filter_map(asked).collect::<Vec<_>>().join(" ").to_lowercase();
+        let question = said.filter_map(asked).collect::<Vec<_>>().join(" ");
+        let words = Words::of(&question);
+        let question = question.to_lowercase();
         let earlier = before.iter().rev().find_map(|m| match m {
             Message::User(text) => dossier::faults_of_superseded(text),
             Message::Scan { .. } | Message::Model { .. } | Message::Tool { .. } => None,
@@ -116,7 +121,7 @@ impl<'a> Turn<'a> {
         };
         let calls =
             calls.flatten().filter_map(|call| answers(&call.id).map(|(ok, out)| (call, ok, out))).collect();
-        Some(Self { question, look, findings, earlier, calls, relevant: sort(findings, &look.about) })
+        Some(Self { question, words, look, findings, earlier, calls, relevant: sort(findings, &look.about) })
     }
 
     fn reply(&self) -> (String, Vec<Call>) {

@@ -1,10 +1,37 @@
 //! What can be asked, typed: a command that cannot be written down here cannot be run. Knows no words and no wire.
 
+use regex::Regex;
+
 use super::print::{columns::CustomColumns, jsonpath::Template};
+use crate::text::{
+    pipe::{Grep, Pipe, Stage},
+    words::Words,
+};
 
 /// A command that only reads. Made by [`super::parse()`] alone.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Command(pub(super) Verb);
+pub struct Command {
+    pub(super) verb: Verb,
+    /// Which lines of what it says are shown.
+    pub(super) pipe: Pipe,
+    /// What somebody looks for in a log that is too long to be shown.
+    pub(super) words: Words,
+}
+
+impl Command {
+    /// Of what it says only the lines that match, with their numbers and so many lines around each.
+    #[must_use]
+    pub fn grep(mut self, pattern: Regex, context: usize) -> Self {
+        self.pipe.0.insert(0, Stage::Grep(Grep::around(pattern, context)));
+        self
+    }
+
+    /// Of a log that is too long, lines with these words are kept before others.
+    #[must_use]
+    pub fn looking_for(self, words: &Words) -> Self {
+        Self { words: words.clone(), ..self }
+    }
+}
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Verb {

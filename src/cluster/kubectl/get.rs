@@ -23,7 +23,8 @@ struct Part {
     answer: Value,
 }
 
-pub(super) async fn run(session: &Session<'_>, get: &Get) -> Draft {
+/// What is longer than `most` bytes has fewer objects, and says so.
+pub(super) async fn run(session: &Session<'_>, get: &Get, most: usize) -> Draft {
     let wanted = match session.wire.among_kinds(|kinds| wanted(kinds, &get.subject)).await {
         Ok(wanted) => wanted,
         Err(failure) => return failure.into(),
@@ -41,7 +42,7 @@ pub(super) async fn run(session: &Session<'_>, get: &Get) -> Draft {
     }
     match &get.form {
         Form::Table { wide } => print_tables(session, get, parts, *wide, &mut draft),
-        form => print_objects(get, form, parts, &mut draft),
+        form => print_objects(get, form, parts, most, &mut draft),
     }
     draft
 }
@@ -146,7 +147,7 @@ fn print_tables(session: &Session<'_>, get: &Get, parts: Vec<Part>, wide: bool, 
     }
 }
 
-fn print_objects(get: &Get, form: &Form, parts: Vec<Part>, draft: &mut Draft) {
+fn print_objects(get: &Get, form: &Form, parts: Vec<Part>, most: usize, draft: &mut Draft) {
     let single = match &get.subject {
         Subject::Kinds(_) => false,
         Subject::Named { names, .. } => names.len() == 1,
@@ -167,6 +168,9 @@ fn print_objects(get: &Get, form: &Form, parts: Vec<Part>, draft: &mut Draft) {
     if let Some(Err(error)) = get.sort_by.as_ref().map(|field| sort_objects(&mut objects, field)) {
         return draft.fail(&Failure::error(error));
     }
+    if let Form::Plain(plain) = form {
+        return print_plain(get, *plain, objects, single, most, draft);
+    }
     match print(get, form, objects, single) {
         Ok(text) => draft.out = text,
         Err(error) => draft.fail(&Failure::error(error)),
@@ -177,7 +181,7 @@ fn sort_objects(objects: &mut Vec<Value>, field: &super::print::jsonpath::Templa
     sort::sort_by(objects, field, |object| object)
 }
 
-fn print(get: &Get, form: &Form, mut objects: Vec<Value>, single: bool) -> Result<String, String> {
+fn print(get: &Get, form: &Form, objects: Vec<Value>, single: bool) -> Result<String, String> {
     match form {
         Form::Name => Ok(objects.iter().map(name_line).collect()),
         Form::CustomColumns(columns) => columns.print(&objects, get.headers),
@@ -185,13 +189,38 @@ fn print(get: &Get, form: &Form, mut objects: Vec<Value>, single: bool) -> Resul
             let whole = whole(objects, single);
             if *as_json { template.render_json(&whole) } else { template.render(&whole) }
         }
-        Form::Plain(plain) => {
-            if !get.managed_fields {
-                objects.iter_mut().for_each(drop_managed_fields);
-            }
-            Ok(plain_text(*plain, &whole(objects, single)))
-        }
-        Form::Table { .. } => Err("a table has no objects".into()),
+        Form::Table { .. } | Form::Plain(_) => Err("this form is printed elsewhere".into()),
+    }
+}
+
+/// Objects as text: whole ones as many as fit, since half an object can be read by nobody.
+fn print_plain(
+    get: &Get,
+    plain: Plain,
+    mut objects: Vec<Value>,
+    single: bool,
+    most: usize,
+    draft: &mut Draft,
+) {
+    if !get.managed_fields {
+        objects.iter_mut().for_each(drop_managed_fields);
+    }
+    let all = objects.len();
+    let mut listed = whole(objects, single);
+    draft.out = plain_text(plain, &listed);
+    while draft.out.len() > most
+        && let Some(items) = listed["items"].as_array_mut().filter(|items| !single && items.len() > 1)
+    {
+        // Objects differ in size: a little less than what would fit if they did not.
+        let fit = items.len() * (most / 1024) / (draft.out.len() / 1024 + 1) * 15 / 16;
+        items.truncate(fit.clamp(1, items.len() - 1));
+        draft.out = plain_text(plain, &listed);
+    }
+    let shown = listed["items"].as_array().map_or(all, Vec::len);
+    if shown < all && !single {
+        draft.notes.push(format!(
+            "the first {shown} of {all} objects; narrow it with a namespace, -l or --field-selector to see the others"
+        ));
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     command::{Command, Filter, Form, Question, Source, Subject, Verb, Where},
     output::Output,
 };
-use crate::redact::Redacted;
+use crate::{redact::Redacted, text::shorten};
 
 /// The longest sentence that is quoted of an error, in characters.
 const LONGEST: usize = 90;
@@ -15,7 +15,7 @@ pub fn looking(command: &Command, default_namespace: &str) -> Redacted {
         Some(namespace) => format!(" in `{namespace}`"),
         None => " in all namespaces".into(),
     };
-    Redacted::new(match &command.0 {
+    let words = match &command.verb {
         Verb::Get(get) => format!("{}{}{}", subject(&get.subject), place(&get.place), filter(&get.filter)),
         Verb::Describe(describe) => {
             let labels = Filter { labels: describe.labels.clone(), fields: None };
@@ -50,7 +50,10 @@ pub fn looking(command: &Command, default_namespace: &str) -> Redacted {
                 format!("whether `{verb} {resource}` is allowed{}", place(&asked.place))
             }
         },
-    })
+    };
+    let picked =
+        command.pipe.pattern().map(|pattern| format!(", lines with `{}`", shorten(pattern, LONGEST)));
+    Redacted::new(words + &picked.unwrap_or_default())
 }
 
 fn filter(filter: &Filter) -> String {
@@ -135,10 +138,14 @@ fn singular(kind: &str) -> String {
 pub fn gist(command: &Command, output: &Output) -> Redacted {
     let (out, err) = (output.stdout.as_str(), output.stderr.as_str());
     if out.is_empty() {
-        return Redacted::new(nothing(&command.0, err));
+        return Redacted::new(nothing(&command.verb, err));
     }
     let lines = || out.lines().filter(|line| !line.is_empty()).count();
-    let words = match &command.0 {
+    let words = match &command.verb {
+        // Remarks are not among them.
+        _ if !command.pipe.is_empty() => {
+            count(out.lines().filter(|line| !line.is_empty() && !line.starts_with('(')).count(), "line")
+        }
         Verb::Get(get) => match &get.form {
             Form::Table { .. } => rows(&get.subject, out, get.headers),
             Form::Name => count(lines(), "object"),
@@ -325,7 +332,12 @@ fn log(out: &str) -> String {
         WORDS.iter().any(|word| line.contains(word))
     };
     let errors = lines.iter().filter(complains).count();
-    with(count(lines.len(), "line"), errors, |errors| format!("{errors} with errors"))
+    // Of a log that was too long a part is here.
+    let all = lines
+        .iter()
+        .rev()
+        .find_map(|line| line.strip_prefix('(')?.split_once(" lines in all, ")?.0.parse().ok());
+    with(count(all.unwrap_or(lines.len()), "line"), errors, |errors| format!("{errors} with errors"))
 }
 
 #[cfg(test)]
@@ -351,6 +363,8 @@ mod tests {
             ("describe pod a", "pod `a` in `web`, in detail"),
             ("logs faulty-app -c web", "log of `faulty-app` / `web`"),
             ("logs deploy/a -p", "log of `a` before its last restart"),
+            ("logs a | grep -i x | tail -5", "log of `a`, lines with `x`"),
+            ("get pods | wc -l", "pods in `web`"),
             ("events --for pod/a", "events of pod `a`"),
             ("events", "events in `web`"),
             ("rollout status deploy/a", "rollout of deployment `a`"),
@@ -383,6 +397,12 @@ mod tests {
             ("get pods --no-headers", output("a 1/1 Running 0 5m\nb 1/1 Running 0 5m\n", "", 0), "2 pods"),
             ("get pods -o name", output("pod/a\npod/b\n", "", 0), "2 objects"),
             ("logs a", output("ok\nERROR x\nconnection failed\n", "", 0), "3 lines, 2 with errors"),
+            (
+                "logs a",
+                output("ok\nERROR x\n(50000 lines in all, 9 bytes)\n", "", 0),
+                "50000 lines, 1 with errors",
+            ),
+            ("logs a | grep ok", output("ok\n(1 of 9 lines matches `ok`)\n", "", 0), "1 line"),
             ("events", output(events, "", 0), "2 events, 1 warning"),
             ("describe pod a", output(described, "", 0), "Running, 1 warning event"),
             ("rollout status deploy/a", output("rolled out\nas asked\n", "", 0), "rolled out"),

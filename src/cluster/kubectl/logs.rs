@@ -5,10 +5,12 @@ use serde_json::Value;
 use super::{
     Session,
     command::{Filter, Logs, Since, Source},
+    log_stream::{self, Wanted},
     output::Draft,
     pods,
     wire::{encode, failure::Failure, kinds::Kind, lists},
 };
+use crate::text::{pipe::Pipe, words::Words};
 
 /// How many lines are shown where neither `--tail` nor `--since` is given.
 const DEFAULT_TAIL: i64 = 200;
@@ -24,10 +26,12 @@ struct Stream {
     container: String,
 }
 
-pub(super) async fn run(session: &Session<'_>, logs: &Logs) -> Draft {
+/// Of each log the lines that the filters pick; of those that are too long, what is worth keeping for somebody who looks
+/// for these words.
+pub(super) async fn run(session: &Session<'_>, logs: &Logs, pipe: &Pipe, words: &Words) -> Draft {
     let mut draft = Draft::default();
     match streams(session, logs, &mut draft).await {
-        Ok(streams) => read_all(session, logs, &streams, &mut draft).await,
+        Ok(streams) => read_all(session, logs, &streams, (pipe, words), &mut draft).await,
         Err(failure) => draft.fail(&failure),
     }
     draft
@@ -167,42 +171,46 @@ fn containers(logs: &Logs, pod: &Value, draft: &mut Draft) -> Result<Vec<String>
     Ok(vec![first])
 }
 
-async fn read_all(session: &Session<'_>, logs: &Logs, streams: &[Stream], draft: &mut Draft) {
+async fn read_all(
+    session: &Session<'_>,
+    logs: &Logs,
+    streams: &[Stream],
+    (pipe, words): (&Pipe, &Words),
+    draft: &mut Draft,
+) {
     let default_tail = match (&logs.source, logs.tail, &logs.since) {
+        // What is filtered is filtered whole.
+        _ if !pipe.is_empty() => None,
         (_, Some(_), _) => None,
         (Source::Labels(_), None, _) => Some(DEFAULT_SELECTOR_TAIL),
         (Source::Object { .. }, None, None) => Some(DEFAULT_TAIL),
         (Source::Object { .. }, None, Some(_)) => None,
     };
+    let last = pipe.last_lines().and_then(|lines| i64::try_from(lines).ok());
+    // One line more than is shown tells whether there are more.
+    let tail = default_tail.map(|tail| tail + 1).or(logs.tail.filter(|tail| *tail >= 0)).or(last);
     let mut shortened = false;
     for (number, stream) in streams.iter().enumerate() {
-        let room = session.wire.limits.output.saturating_sub(draft.out.len());
-        if room == 0 {
-            draft.notes.push(format!("the logs of {} more containers were not read", streams.len() - number));
-            break;
-        }
-        // One line more than is shown tells whether there are more.
-        let tail = default_tail.map(|tail| tail + 1).or(logs.tail.filter(|tail| *tail >= 0));
-        match session.wire.get_beginning(&path(stream, logs, tail), room).await {
-            Ok((bytes, cut)) => {
-                let text = String::from_utf8_lossy(&bytes);
-                let text = match default_tail {
-                    Some(tail) => {
-                        let (text, more) = last_lines(&text, tail);
-                        shortened |= more;
-                        text
-                    }
-                    None => &text,
-                };
-                append(draft, text, logs, stream);
-                if cut {
-                    draft.notes.push(format!(
-                        "cut: the log of {} in {} goes on after these {} bytes; narrow it with --tail or --since",
-                        stream.container,
-                        stream.pod,
-                        bytes.len()
-                    ));
-                }
+        // Each may fill its share of what is left, so that none is crowded out.
+        let room = session.wire.limits.output.saturating_sub(draft.out.len()) / (streams.len() - number);
+        let wanted = Wanted { prefix: prefix(logs, stream), room, pipe, words };
+        match log_stream::read(session, &path(stream, logs, tail), &wanted).await {
+            Ok(read) => {
+                let (text, more) =
+                    default_tail.map_or((read.text.as_str(), false), |tail| last_lines(&read.text, tail));
+                shortened |= more;
+                draft.out.push_str(text);
+                let whose = format!("{} in {}", stream.container, stream.pod);
+                draft.notes.extend(read.notes.into_iter().map(|note| match streams {
+                    [_] => note,
+                    _ => format!("{whose}: {note}"),
+                }));
+                draft.notes.extend(read.cut.map(|why| {
+                    format!(
+                        "cut: the log of {whose} goes on after these {} bytes{why}; narrow it with --tail or --since",
+                        read.bytes
+                    )
+                }));
             }
             Err(failure) if logs.ignore_errors => {
                 draft.out.push_str(&format!("error: {}\n", failure.message));
@@ -215,6 +223,11 @@ async fn read_all(session: &Session<'_>, logs: &Logs, streams: &[Stream], draft:
             .notes
             .push(format!("the last {tail} lines of each log; --tail=N, --tail=-1 or --since=1h show more"));
     }
+}
+
+/// What is put before each line.
+fn prefix(logs: &Logs, stream: &Stream) -> String {
+    if logs.prefix { format!("[pod/{}/{}] ", stream.pod, stream.container) } else { String::new() }
 }
 
 fn path(stream: &Stream, logs: &Logs, tail: Option<i64>) -> String {
@@ -254,15 +267,6 @@ fn last_lines(text: &str, count: i64) -> (&str, bool) {
     }
     let skipped: usize = text.split_inclusive('\n').take(lines - count).map(str::len).sum();
     (text.get(skipped..).unwrap_or_default(), true)
-}
-
-fn append(draft: &mut Draft, text: &str, logs: &Logs, stream: &Stream) {
-    if !logs.prefix {
-        return draft.out.push_str(text);
-    }
-    for line in text.split_inclusive('\n') {
-        draft.out.push_str(&format!("[pod/{}/{}] {line}", stream.pod, stream.container));
-    }
 }
 
 #[cfg(test)]

@@ -13,11 +13,13 @@ mod events;
 mod explain;
 mod get;
 mod gist;
+mod log_stream;
 mod logs;
 mod output;
 mod parse;
 mod pods;
 mod print;
+mod reread;
 mod rollout;
 mod secret;
 mod table;
@@ -26,10 +28,10 @@ mod wire;
 
 use jiff::Timestamp;
 use kube::Client;
-use serde_json::Value;
 
-use self::{command::Verb, print::jsonpath::Template, wire::Wire};
+use self::{command::Verb, output::Draft, wire::Wire};
 use super::Cluster;
+use crate::{redact::Redacted, text::pipe::Pipe};
 
 pub(super) use self::wire::KnownKinds;
 pub use self::{
@@ -37,18 +39,9 @@ pub use self::{
     gist::{gist, looking},
     output::Output,
     parse::{Refusal, parse},
+    reread::{jsonpath, shape},
     wire::Limits,
 };
-
-/// What a JSONPath template makes of the object that a text begins with, as `-o jsonpath=…` prints it. The error says
-/// what is wrong with the template or the text.
-pub fn jsonpath(template: &str, text: &str) -> Result<String, String> {
-    let read =
-        Template::parse(template).map_err(|error| format!("error parsing jsonpath {template}, {error}"))?;
-    let object = serde_json::Deserializer::from_str(text).into_iter::<Value>().next();
-    let object = object.ok_or("it is empty")?.map_err(|error| format!("it is not JSON: {error}"))?;
-    read.render(&object)
-}
 
 /// Runs commands against one cluster. Clones share what they know of its kinds.
 #[derive(Clone)]
@@ -93,10 +86,12 @@ impl Kubectl {
             now: self.now,
             default_namespace: &self.default_namespace,
         };
-        let mut draft = match &command.0 {
-            Verb::Get(get) => get::run(&session, get).await,
+        let mut draft = match &command.verb {
+            // What is filtered is filtered whole.
+            Verb::Get(get) if command.pipe.is_empty() => get::run(&session, get, self.limits.output).await,
+            Verb::Get(get) => get::run(&session, get, usize::MAX).await,
             Verb::Describe(describe) => describe::run(&session, describe).await,
-            Verb::Logs(logs) => logs::run(&session, logs).await,
+            Verb::Logs(logs) => logs::run(&session, logs, &command.pipe, &command.words).await,
             Verb::Events(events) => events::run(&session, events).await,
             Verb::Top(top) => top::run(&session, top).await,
             Verb::ApiResources(asked) => about::api_resources(&session, asked).await,
@@ -107,11 +102,23 @@ impl Kubectl {
             Verb::Rollout(rollout) => rollout::run(&session, rollout).await,
             Verb::CanI(asked) => can_i::run(&session, asked).await,
         };
+        if !matches!(command.verb, Verb::Logs(_)) && !command.pipe.is_empty() {
+            filter(&mut draft, &command.pipe);
+        }
         let warnings: String =
             session.wire.warnings().iter().map(|text| format!("Warning: {text}\n")).collect();
         draft.err.insert_str(0, &warnings);
         draft.finish(self.limits.output)
     }
+}
+
+/// Leaves of what a command says the lines that its filters pick. They see masked text alone: whether a pattern matches
+/// would tell of a secret, too.
+fn filter(draft: &mut Draft, pipe: &Pipe) {
+    let masked = Redacted::from(std::mem::take(&mut draft.out));
+    let (picked, said) = pipe.run(&masked);
+    draft.out = picked;
+    draft.notes.extend(said);
 }
 
 impl Cluster {

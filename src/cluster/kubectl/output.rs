@@ -61,7 +61,7 @@ impl Draft {
             }
             self.out.push_str(&format!("({note})\n"));
         }
-        Output { stdout: Redacted::new(self.out), stderr: Redacted::new(self.err), code: self.code }
+        Output { stdout: Redacted::from(self.out), stderr: Redacted::from(self.err), code: self.code }
     }
 }
 

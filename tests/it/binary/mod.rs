@@ -1,6 +1,7 @@
 //! Tests of the program as it is shipped: a process, its arguments, its environment, what it prints and how it ends.
 
 mod answers;
+mod big_log;
 mod discord;
 mod kill;
 mod kubectl;

@@ -6,5 +6,6 @@ mod discovery;
 mod explain;
 mod failures;
 mod grammar;
+mod long;
 mod secrets;
 mod wire;

@@ -178,13 +178,21 @@ async fn a_log_without_an_end_is_cut_at_the_limit_and_says_so() {
             .to_string(),
         )
     });
-    let kubectl = kubectl(client).with_limits(Limits { output: 10_000, ..Limits::default() });
+    let kubectl = kubectl(client).with_limits(Limits { output: 10_000, log: 100_000, ..Limits::default() });
     let started = Instant::now();
     let output = run(&kubectl, "logs web --tail=-1").await;
     assert!(started.elapsed() < Duration::from_secs(5));
-    assert!(output.stdout.len() < 10_300, "{}", output.stdout.len());
+    assert!(output.stdout.len() < 10_500, "{}", output.stdout.len());
     let last = output.stdout.lines().last().unwrap();
-    assert!(last.starts_with("(cut: the log of app in web goes on after these 10000 bytes"), "{last}");
+    assert!(
+        last.starts_with("(cut: the log of app in web goes on after these 100000 bytes; narrow it"),
+        "{last}"
+    );
+    let none = run(&kubectl, "logs web | grep nothing").await;
+    assert!(none.stdout.starts_with("(0 of 1961 lines match `nothing`)\n(cut: "), "{}", none.stdout.as_str());
+    // Who has seen enough reads no more.
+    let first = run(&kubectl, "logs web | head -n 2").await;
+    assert_eq!(first.stdout.lines().count(), 2, "{}", first.stdout.as_str());
 }
 
 #[tokio::test]

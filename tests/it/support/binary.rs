@@ -80,6 +80,25 @@ impl Home {
         self.run_program(PROGRAM, args).await
     }
 
+    /// Runs a command to its end, and gives the kilobytes of memory that it had at most.
+    pub async fn run_measured(&self, args: &[&str]) -> (Ended, usize) {
+        let mut command = self.command(PROGRAM, args);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let status = format!("/proc/{}/status", child.id().unwrap());
+        let running = tokio::time::timeout(10 * PATIENCE, child.wait_with_output());
+        tokio::pin!(running);
+        let (mut peak, mut looks) = (0, tokio::time::interval(Duration::from_millis(2)));
+        let output = loop {
+            tokio::select! {
+                output = &mut running => break output.expect("it does not end").unwrap(),
+                // The kernel remembers the peak as long as the process lives.
+                _ = looks.tick() => peak = peak.max(peak_of(&status)),
+            }
+        };
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }, peak)
+    }
+
     /// Runs a line of shell in its place.
     pub async fn shell(&self, line: &str) -> Ended {
         self.run_program("sh", &["-c", line]).await
@@ -113,6 +132,13 @@ impl Home {
         let child = self.command(PROGRAM, args).stdout(Stdio::null()).stderr(file).spawn().unwrap();
         Bot { child, log }
     }
+}
+
+/// The most memory that a process had, in kilobytes, as its status says; 0 where it is gone.
+fn peak_of(status: &str) -> usize {
+    let status = std::fs::read_to_string(status).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").parse().unwrap_or_default()
 }
 
 /// The running bot. It is killed when this is dropped; a test that fails then shows what it logged.

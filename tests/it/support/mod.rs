@@ -1,5 +1,6 @@
 //! What the tests share.
 
+pub mod big_log;
 pub mod binary;
 pub mod cluster;
 pub mod discord;

@@ -2,6 +2,7 @@
 //! Pure: no environment, no files, no cluster.
 
 mod flags;
+mod pipe;
 mod refused;
 mod verbs;
 mod words;
@@ -13,7 +14,7 @@ use std::fmt;
 
 use self::flags::Parsed;
 use super::command::{Command, Verb};
-use crate::redact::Redacted;
+use crate::{redact::Redacted, text::words::Words};
 
 /// Why a line is not run, in one sentence for the one who wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,13 +39,15 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// Reads `get pods -n default`, with or without `kubectl` before it.
+/// Reads `get pods -n default`, with or without `kubectl` before it, and with filters such as `| grep web` behind it.
 ///
 /// # Errors
 ///
 /// For everything that is not one command that only reads.
 pub fn parse(line: &str) -> Result<Command, Refusal> {
-    let mut words = words::split(line)?;
+    let mut parts = words::split(line)?.into_iter();
+    let mut words = parts.next().unwrap_or_default();
+    let pipe = pipe::read(parts)?;
     if words.first().is_some_and(|word| word == "kubectl" || word == "k") {
         words.remove(0);
     }
@@ -86,7 +89,7 @@ pub fn parse(line: &str) -> Result<Command, Refusal> {
         },
         other => return Err(refused::verb(other)),
     };
-    Ok(Command(verb))
+    Ok(Command { verb, pipe, words: Words::default() })
 }
 
 /// Takes the second word of a verb such as `rollout` out: neither a flag nor the namespace that may stand before it.

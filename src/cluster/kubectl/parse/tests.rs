@@ -9,7 +9,7 @@ use super::{
 
 fn get(line: &str) -> Get {
     match parse(line) {
-        Ok(Command(Verb::Get(get))) => get,
+        Ok(Command { verb: Verb::Get(get), .. }) => get,
         other => panic!("{line}: {other:?}"),
     }
 }
@@ -69,7 +69,7 @@ fn flags_have_all_of_their_spellings() {
 #[test]
 fn logs_know_their_sources() {
     let logs = |line: &str| match parse(line) {
-        Ok(Command(Verb::Logs(logs))) => logs,
+        Ok(Command { verb: Verb::Logs(logs), .. }) => logs,
         other => panic!("{line}: {other:?}"),
     };
     let object = |kind: &str, name: &str| Source::Object { kind: kind.into(), name: name.into() };

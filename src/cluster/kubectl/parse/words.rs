@@ -1,12 +1,13 @@
-//! Splits a line into words as a shell would quote, and refuses everything else that a shell would do.
+//! Splits a line into words as a shell would quote, where a `|` stands into several lists of them, and refuses everything
+//! else that a shell would do.
 
 use super::Refusal;
 
 /// The longest line that is looked at, in bytes.
 const LONGEST: usize = 8 * 1024;
 
-/// The words of `line`.
-pub fn split(line: &str) -> Result<Vec<String>, Refusal> {
+/// The words of `line`, those before its first `|`, between it and the next, and so on.
+pub fn split(line: &str) -> Result<Vec<Vec<String>>, Refusal> {
     let line = line.trim();
     if line.len() > LONGEST {
         return Err(Refusal::new(format!(
@@ -36,6 +37,7 @@ pub fn split(line: &str) -> Result<Vec<String>, Refusal> {
 
 #[derive(Default)]
 struct Splitter {
+    parts: Vec<Vec<String>>,
     words: Vec<String>,
     word: Option<String>,
     quote: Option<char>,
@@ -68,6 +70,10 @@ impl Splitter {
             }
             (None, ' ') => self.words.extend(self.word.take()),
             (None, '#') if self.word.is_none() => self.comment = true,
+            (None, '|') if !matches!(next, Some('|' | '&')) => {
+                self.words.extend(self.word.take());
+                self.parts.push(std::mem::take(&mut self.words));
+            }
             (None, char) => {
                 outside_quotes(char, next, self.word.is_none())?;
                 self.push(char);
@@ -94,23 +100,21 @@ impl Splitter {
         }
     }
 
-    fn finish(mut self) -> Result<Vec<String>, Refusal> {
+    fn finish(mut self) -> Result<Vec<Vec<String>>, Refusal> {
         if let Some(quote) = self.quote {
             return Err(Refusal::new(format!("A {quote} is opened and not closed; close it.")));
         }
         self.words.extend(self.word.take());
-        Ok(self.words)
+        self.parts.push(self.words);
+        Ok(self.parts)
     }
 }
 
 /// Refuses what a shell would act on.
 fn outside_quotes(char: char, next: Option<char>, starts_word: bool) -> Result<(), Refusal> {
     let sentence = match char {
-        '|' if next == Some('|') => no_second_command("||"),
-        '|' => "Pipes are not possible: there is no shell; narrow the answer with --selector, --field-selector, \
-                -o jsonpath=… or, for logs, --tail and --since; a long output that was cut can be searched with the \
-                `grep` option of read_output."
-            .into(),
+        '|' if next == Some('&') => "`|&` is not possible: there is no shell; write `|`.".into(),
+        '|' => no_second_command("||"),
         '&' if next == Some('&') => no_second_command("&&"),
         '&' => "Background commands (`&`) are not possible: there is no shell; quote the character if it is part \
                 of a value."
@@ -182,16 +186,17 @@ mod tests {
             ("a\\|b", vec!["a|b"]),
             ("", vec![]),
         ] {
-            assert_eq!(split(line).unwrap(), expected, "{line}");
+            assert_eq!(split(line).unwrap(), [expected], "{line}");
         }
+        let piped = split("get pods|grep -i 'a|b' | wc -l").unwrap();
+        assert_eq!(piped, [vec!["get", "pods"], vec!["grep", "-i", "a|b"], vec!["wc", "-l"]]);
+        assert_eq!(split("logs x |").unwrap(), [vec!["logs", "x"], vec![]]);
     }
 
     #[test]
     fn what_a_shell_would_do_is_refused() {
         for (line, hint) in [
-            ("get pods | grep x", "--selector"),
-            ("logs web | grep x", "`grep` option of read_output"),
-            ("get pods|wc", "--field-selector"),
+            ("get pods |& grep x", "write `|`"),
             ("get pods; get svc", "One command"),
             ("get pods && get svc", "One command"),
             ("get pods || true", "One command"),

@@ -32,6 +32,8 @@ pub struct Limits {
     pub command: Duration,
     /// How many bytes may be printed.
     pub output: usize,
+    /// How many bytes of one log are read; what is printed of them is worth it.
+    pub log: usize,
     /// How many bytes may be read.
     pub read: usize,
     /// How many objects are asked for at once.
@@ -44,6 +46,7 @@ impl Default for Limits {
             request: Duration::from_secs(15),
             command: Duration::from_secs(45),
             output: 8 << 20,
+            log: 2 << 30,
             read: 64 << 20,
             page: 500,
         }
@@ -91,19 +94,10 @@ impl<'a> Wire<'a> {
         self.whole(answer.into_body(), until).await
     }
 
-    /// The beginning of the answer to a GET, and whether there is more: at most `most` bytes are read of it.
-    pub async fn get_beginning(&self, path: &str, most: usize) -> Result<(Vec<u8>, bool), Failure> {
-        let (answer, until) = self.ask(Method::GET, path, "application/json, */*", Vec::new()).await?;
-        let mut body = answer.into_body();
-        let mut bytes = Vec::new();
-        while let Some(chunk) = next_chunk(&mut body, until).await? {
-            bytes.extend_from_slice(&chunk);
-            if bytes.len() > most {
-                bytes.truncate(most);
-                return Ok((bytes, true));
-            }
-        }
-        Ok((bytes, false))
+    /// The answer to a GET that may be too long to be held: it is read chunk by chunk.
+    pub async fn open(&self, path: &str) -> Result<Chunks<'_>, Failure> {
+        let (answer, _) = self.ask(Method::GET, path, "application/json, */*", Vec::new()).await?;
+        Ok(Chunks { body: answer.into_body(), wire: self })
     }
 
     /// Asks what the one who asks may do. `kind` is one of the self-subject reviews, which store nothing.
@@ -184,6 +178,20 @@ impl<'a> Wire<'a> {
                 warnings.push(text);
             }
         }
+    }
+}
+
+/// An answer that comes in chunks.
+pub struct Chunks<'a> {
+    body: Body,
+    wire: &'a Wire<'a>,
+}
+
+impl Chunks<'_> {
+    /// The next one; `None` at the end. While something comes, only the time of the whole command is a limit.
+    pub async fn next(&mut self) -> Result<Option<bytes::Bytes>, Failure> {
+        let until = self.wire.deadline.min(Instant::now() + self.wire.limits.request);
+        next_chunk(&mut self.body, until).await
     }
 }
 
