@@ -1,33 +1,36 @@
 //! The only text that may be kept, sent or shown. Pure; knows nothing of where text comes from or goes to.
 //!
-//! A secret is known by the name before it (`keys`, `values`), by its looks (`shapes`) or by the block it stands in
-//! (`blocks`); `scan` finds them in one pass. In doubt it is masked: a fact that is missing can be looked up, a
-//! password that was posted cannot be taken back.
+//! A secret is known by the name before it (`keys`, `values`), by its looks (`shapes`), by the address or header it
+//! stands in (`addresses`, `headers`) or by the block (`blocks`); `scan` finds them in one pass and `masking` puts a
+//! `placeholder` in the place of each. In doubt it is masked: a fact that is missing can be looked up, a password that
+//! was posted cannot be taken back.
 
+mod addresses;
+mod base64;
 mod blocks;
+mod headers;
 mod json;
 mod keys;
+mod masking;
 mod pieces;
+mod placeholder;
 mod scan;
+mod settings;
 mod shapes;
 #[cfg(test)]
 mod tests;
 mod values;
 
 pub use pieces::Pieces;
+pub use placeholder::{Unnumbered, numbered, unnumbered};
+pub use settings::{Config, Rules, configure, random_key};
 
-use std::{
-    borrow::Cow,
-    fmt,
-    ops::{Deref, Range},
-    sync::LazyLock,
-};
+use std::{borrow::Cow, fmt, ops::Deref};
 
-use regex::Regex;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-/// Text with its secrets masked. There is no way to make one that skips the masking: reading a stored one back
+/// Text with its secrets masked, each by `‹secret:NAME#TAG›`: the same secret by the same placeholder. There is no way to make one that skips the masking: reading a stored one back
 /// masks again, which changes nothing in text that is masked already.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
@@ -37,6 +40,11 @@ impl Redacted {
     /// Masks what looks like a secret in `text`.
     pub fn new(text: impl AsRef<str>) -> Self {
         Self(mask(text.as_ref()).into_owned())
+    }
+
+    /// The placeholder of a `value` that is a secret as a whole, known as `name`.
+    pub fn secret(name: &str, value: &str) -> Self {
+        Self(json::named(name, value))
     }
 
     /// The masked text.
@@ -109,74 +117,10 @@ impl<'de> Deserialize<'de> for RedactedJson {
     }
 }
 
-/// What stands in place of a secret.
-const MARKER: &str = "[redacted]";
-
-/// Finds the markers in a text, faster than `str::match_indices`.
-static MARKERS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(&regex::escape(MARKER)).ok());
-
 /// Masking is repeated until nothing changes, so that masking again changes nothing. More rounds than this are never
 /// needed; a text that wants them is hidden whole.
 const PASSES: usize = 8;
 
 fn mask(text: &str) -> Cow<'_, str> {
-    let Some(mut masked) = pass(text) else { return Cow::Borrowed(text) };
-    for _ in 1..PASSES {
-        match pass(&masked) {
-            Some(again) => masked = again,
-            None => return Cow::Owned(masked),
-        }
-    }
-    Cow::Owned(MARKER.into())
-}
-
-/// Masks once; `None` where there is nothing to mask.
-fn pass(text: &str) -> Option<String> {
-    let found = scan::find(text);
-    if found.is_empty() {
-        return None;
-    }
-    let markers = MARKERS.iter().flat_map(|marker| marker.find_iter(text));
-    let markers: Vec<Range<usize>> = markers.map(|marker| marker.range()).collect();
-    let mut found: Vec<Range<usize>> =
-        found.into_iter().filter_map(|range| beside(range, &markers, text)).collect();
-    found.sort_by_key(|range| range.start);
-    let mut masked = String::with_capacity(text.len());
-    let mut done = 0;
-    let mut rest = found.into_iter().peekable();
-    while let Some(mut range) = rest.next() {
-        while let Some(next) = rest.next_if(|next| next.start <= range.end) {
-            range.end = range.end.max(next.end);
-        }
-        masked.push_str(text.get(done..range.start)?);
-        masked.push_str(MARKER);
-        done = range.end;
-    }
-    masked.push_str(text.get(done..)?);
-    (masked != text).then_some(masked)
-}
-
-/// `range` grown to whole characters and whole markers; `None` where it is part of a marker or empty. So every round
-/// takes something away that is not a marker, and the rounds end.
-fn beside(range: Range<usize>, markers: &[Range<usize>], text: &str) -> Option<Range<usize>> {
-    let mut start = range.start;
-    let mut end = range.end;
-    while !text.is_char_boundary(start) {
-        start -= 1;
-    }
-    while !text.is_char_boundary(end) {
-        end += 1;
-    }
-    let first = markers.partition_point(|marker| marker.end <= start);
-    for marker in markers.iter().skip(first) {
-        if marker.start >= end {
-            break;
-        }
-        if marker.start <= start && end <= marker.end {
-            return None;
-        }
-        start = start.min(marker.start);
-        end = end.max(marker.end);
-    }
-    (start < end).then_some(start..end)
+    masking::Masking::of(text, settings::settings()).finish()
 }

@@ -2,17 +2,23 @@
 
 use serde_json::Value;
 
+use crate::redact::Redacted;
+
 /// Where `kubectl apply` keeps a copy of what was applied, values and all.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// Masks the values of `object` where it is a Secret: the keys stay, the values are `***`.
+/// Masks the values of `object` where it is a Secret: the keys stay, each value is its placeholder.
 pub fn mask(object: &mut Value) {
     if object["kind"] != "Secret" || object["apiVersion"] != "v1" {
         return;
     }
     for field in ["data", "stringData"] {
         if let Some(values) = object.get_mut(field).and_then(Value::as_object_mut) {
-            values.values_mut().filter(|value| **value != "").for_each(|value| *value = "***".into());
+            for (key, value) in values.iter_mut().filter(|(_, value)| **value != "") {
+                let masked =
+                    Redacted::secret(key, &value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+                *value = masked.as_str().into();
+            }
         }
     }
     if let Some(annotations) = object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
@@ -36,6 +42,7 @@ mod tests {
     use serde_json::json;
 
     use super::{decoded_length, mask};
+    use crate::redact::Redacted;
 
     #[test]
     fn values_go_and_keys_stay() {
@@ -45,11 +52,13 @@ mod tests {
             "data": {"password": "c2VjcmV0", "empty": ""}, "stringData": {"token": "secret"},
         });
         mask(&mut secret);
+        let masked = |name: &str| Redacted::secret(name, "secret").to_string();
         assert_eq!(
             secret,
             json!({
                 "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"},
-                "data": {"password": "***", "empty": ""}, "stringData": {"token": "***"},
+                // The same secret, as data and as text.
+                "data": {"password": masked("password"), "empty": ""}, "stringData": {"token": masked("token")},
             })
         );
     }
