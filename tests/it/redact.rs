@@ -1,5 +1,7 @@
 //! Masking on captured clusters whose logs and manifests hold invented credentials, marked by the word CANARY.
 
+mod numbers;
+
 use std::{
     fs,
     path::{Path, PathBuf},
