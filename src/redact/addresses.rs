@@ -40,7 +40,7 @@ pub(super) fn url(text: &str, from: usize, found: &mut Vec<Secret>) -> usize {
 pub(super) fn data_source(text: &str, at: usize, end: usize, found: &mut Vec<Secret>) -> usize {
     let before = text.get(..at).unwrap_or_default();
     let length =
-        before.bytes().rev().take(256).take_while(|byte| *byte > b' ' && !b"\"'`=".contains(byte)).count();
+        before.bytes().rev().take(256).take_while(|byte| *byte > b' ' && !b"\"'`".contains(byte)).count();
     let info = before.get(at - length..).unwrap_or_default();
     if let Some((user, password)) = info.split_once(':')
         && !values::is_harmless(password, Key::Secret, false)
@@ -48,4 +48,17 @@ pub(super) fn data_source(text: &str, at: usize, end: usize, found: &mut Vec<Sec
         found.push(Secret::of("password", at - length + user.len() + 1..at));
     }
     end
+}
+
+/// The password in `jdbc:oracle:thin:user/password@…`; `from` is where the user begins.
+pub(super) fn oracle(text: &str, from: usize, found: &mut Vec<Secret>) -> usize {
+    let rest = text.get(from..).unwrap_or_default();
+    let info = rest.split(|c: char| c.is_whitespace() || "\"'`".contains(c)).next().unwrap_or_default();
+    if let Some((user, password)) = info.split_once('@').and_then(|(info, _)| info.split_once('/'))
+        && !values::is_harmless(password, Key::Secret, false)
+    {
+        let start = from + user.len() + 1;
+        found.push(Secret::of("password", start..start + password.len()));
+    }
+    from
 }

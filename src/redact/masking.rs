@@ -70,29 +70,36 @@ const MOST_NAMES: usize = 64;
 
 impl<'t> Masking<'t> {
     pub(super) fn of(text: &'t str, settings: &'static Settings) -> Self {
-        let (plain, taken) = match placeholder::take(text) {
-            Some((plain, taken)) => (Cow::Owned(plain), taken),
-            None => (Cow::Borrowed(text), Vec::new()),
-        };
-        Self { text, settings, plain, taken: taken.into_iter().map(Taken::Found).collect(), rounds: 0 }
+        Self { text, settings, plain: Cow::Borrowed(text), taken: Vec::new(), rounds: 0 }
     }
 
     /// The text with nothing left to mask.
     pub(super) fn finish(mut self) -> Cow<'t, str> {
+        // Placeholders look like secrets to a search: where it finds nothing, there are none.
+        let mut found = self.found();
+        if found.is_empty() {
+            return Cow::Borrowed(self.text);
+        }
+        if let Some((plain, taken)) = placeholder::take(self.text) {
+            self.plain = Cow::Owned(plain);
+            self.taken = taken.into_iter().map(Taken::Found).collect();
+            found = self.found();
+        }
         for _ in 0..PASSES {
-            if !self.pass() {
+            if !self.pass(std::mem::take(&mut found)) {
                 return if self.rounds > 0 { Cow::Owned(self.put_back()) } else { Cow::Borrowed(self.text) };
             }
+            found = self.found();
         }
         Cow::Owned(placeholder::of("text", self.text))
     }
 
-    /// Masks once; whether there was anything to mask.
-    fn pass(&mut self) -> bool {
-        let mut found = scan::find(&self.plain, &self.settings.patterns);
-        if found.is_empty() {
-            return false;
-        }
+    fn found(&self) -> Vec<Secret> {
+        scan::find(&self.plain, &self.settings.patterns)
+    }
+
+    /// Masks what was found; whether any of it was to be masked.
+    fn pass(&mut self, mut found: Vec<Secret>) -> bool {
         let markers = placeholder::markers(&self.plain);
         self.taken.resize_with(markers.len(), || Taken::Found(MARKER.to_owned()));
         found.retain_mut(|secret| grow(&mut secret.range, &markers, &self.plain));

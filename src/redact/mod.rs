@@ -8,9 +8,13 @@
 mod addresses;
 mod base64;
 mod blocks;
+mod commands;
+#[cfg(test)]
+mod corpus_tests;
 mod headers;
 mod json;
 mod keys;
+mod looks;
 mod masking;
 mod pieces;
 mod placeholder;

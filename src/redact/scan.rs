@@ -6,8 +6,9 @@ use std::{ops::Range, sync::LazyLock};
 use regex::Regex;
 
 use super::{
-    addresses, blocks, headers,
+    addresses, blocks, commands, headers,
     keys::{self, Key},
+    looks,
     masking::Secret,
     settings::settings,
     shapes,
@@ -22,8 +23,8 @@ const NEAR: usize = 512;
 static SIGNS: LazyLock<[Option<Regex>; 3]> = LazyLock::new(|| {
     [
         r"(?i-u:pass|secret|token|key|auth)",
-        r"(?i-u:pwd|psk|cookie|credential)",
-        r"://|@tcp\(|@unix\(|-----BEGIN|[sS]ig=|ignature=|[bB]earer |BEARER |[bB]asic |BASIC ",
+        r"(?i-u:pwd|psk|cookie|credential)|redis-cli|mysql|curl|docker login",
+        r"://|oracle:thin:|@tcp\(|@unix\(|-----BEGIN|[sS]ig=|ignature=|[bB]earer |BEARER |[bB]asic |BASIC |IDENTIFIED BY|identified by",
     ]
     .map(|signs| Regex::new(signs).ok())
 });
@@ -37,11 +38,21 @@ pub(super) fn has_sign(text: &str) -> bool {
 pub(super) fn find(text: &str, patterns: &'static [Regex]) -> Vec<Secret> {
     let mut found = Vec::new();
     shapes::find(text, &mut found);
+    looks::find(text, &mut found);
     let mut manifests = blocks::Manifests::default();
     for signs in SIGNS.iter().flatten() {
         let mut from = 0;
         while let Some(sign) = signs.find_at(text, from) {
             from = match sign.as_str().as_bytes() {
+                b"redis-cli" | b"mysql" | b"curl" | b"docker login" => {
+                    found.extend(commands::program(text, sign.range()));
+                    sign.end()
+                }
+                [.., b'B' | b'b', b'Y' | b'y'] => {
+                    found.extend(commands::identified(text, sign.end()));
+                    sign.end()
+                }
+                b"oracle:thin:" => addresses::oracle(text, sign.end(), &mut found),
                 b"://" => addresses::url(text, sign.end(), &mut found),
                 [b'@', ..] => addresses::data_source(text, sign.start(), sign.end(), &mut found),
                 [b'-', ..] => blocks::private_key(text, sign.start(), &mut found),
@@ -87,6 +98,9 @@ fn named(
         found.extend(headers::after_scheme(text, name.end).map(|secret| Secret::at(name.clone(), secret)));
         return name.end;
     }
+    if word == "sshpass" {
+        found.extend(commands::program(text, name.clone()));
+    }
     if word == "Secret" {
         manifests.find(text, name.clone(), found);
     }
@@ -98,9 +112,10 @@ fn named(
         return name.end;
     }
     let flag = word.starts_with("--");
-    match value_start(bytes, name.end, flag) {
+    let own_line = begins_line(bytes, name.start);
+    let next_item = || if flag && own_line { next_item(text, &name) } else { None };
+    match value_start(bytes, name.end, flag).or_else(next_item) {
         Some((at, separator)) => {
-            let own_line = begins_line(bytes, name.start);
             let secret = match key {
                 Key::Authorization => headers::authorization(text, at),
                 Key::Cookie => headers::cookies(text, at),
@@ -115,7 +130,9 @@ fn named(
         }
         None => {
             let paired = paired_value(text, name.end, key);
-            let secret = paired.or_else(|| random_word_near(text, name.end, key));
+            let secret = paired
+                .or_else(|| if key == Key::Secret { commands::after_word(text, &name) } else { None })
+                .or_else(|| random_word_near(text, name.end, key));
             let end = name.end;
             found.extend(secret.map(|secret| Secret::at(name, secret)));
             end
@@ -203,7 +220,7 @@ fn value_start(bytes: &[u8], end: usize, flag: bool) -> Option<(usize, Separator
             _ => None,
         },
         b',' if flag && quoted.is_some_and(|(quote, _)| quote.mark != b'`') => {
-            Some((skip(bytes, blank + 1, b" \t"), Separator::Tight))
+            Some((skip(bytes, blank + 1, b" \t\r\n"), Separator::Tight))
         }
         b'-' => None,
         _ if flag && blank > at && quoted.is_none() && !goes_on(bytes, blank) => {
@@ -211,6 +228,17 @@ fn value_start(bytes: &[u8], end: usize, flag: bool) -> Option<(usize, Separator
         }
         _ => None,
     }
+}
+
+/// The line after that of the flag at `name`, as lists of arguments have its value.
+fn next_item(text: &str, name: &Range<usize>) -> Option<(usize, Separator)> {
+    let lead = text.get(..name.start)?.rsplit('\n').next()?;
+    let lead = lead.trim_end_matches(['"', '\'']);
+    let end = quote(text.as_bytes(), name.end).map_or(name.end, |(_, after)| after);
+    let rest = text.get(end..)?;
+    let line = rest.trim_start_matches('\r').strip_prefix('\n')?;
+    let item = line.strip_prefix(lead).filter(|item| !item.starts_with([' ', '-', '#', '\n', '\r']))?;
+    Some((text.len() - item.len(), Separator::Tight)).filter(|(at, _)| *at < text.len())
 }
 
 /// Whether a sentence about a flag goes on at `at`, rather than the flag's value standing there.

@@ -7,7 +7,7 @@ use regex::Regex;
 use super::{masking::Secret, values::is_random};
 
 /// Tokens that begin in a way of their own, by what they are. Case matters, and so does that no letter stands before.
-const SHAPES: [(&str, &str); 46] = [
+const SHAPES: [(&str, &str); 47] = [
     ("jwt", r"eyJ[0-9A-Za-z_-]{5,}(?:\.[0-9A-Za-z_-]+){1,4}"),
     ("aws-key", r"(?:AKIA|ASIA)[0-9A-Z]{16}"),
     ("google-key", r"AIza[0-9A-Za-z_-]{35}"),
@@ -55,6 +55,10 @@ const SHAPES: [(&str, &str); 46] = [
     ("square-token", r"sq0(?:atp|csp)-[0-9A-Za-z_-]{20,}"),
     ("supabase-token", r"sbp_[0-9a-f]{40}"),
     ("age-key", r"AGE-SECRET-KEY-1[0-9A-Z]{50,}"),
+    (
+        "password-hash",
+        r"\$(?:2[abxy]\$[0-9]{2}\$[0-9A-Za-z./]{53}|(?:apr1|1|5|6|y)\$[0-9A-Za-z./=,$]{20,}|argon2id?\$[0-9A-Za-z+/=,$]{40,})",
+    ),
 ];
 
 static PREFIXED: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
@@ -64,25 +68,18 @@ static PREFIXED: LazyLock<Vec<(&str, Regex)>> = LazyLock::new(|| {
 });
 
 /// How they begin. In parts, because so many short literals at a time can be searched with vector instructions.
-static BEGINNINGS: LazyLock<[Option<Regex>; 3]> = LazyLock::new(|| {
+static BEGINNINGS: LazyLock<[Option<Regex>; 2]> = LazyLock::new(|| {
     [
-        r"eyJ|AKIA|ASIA|AIza|ya29\.|GOCSPX-|ghp_|gho_|ghu_|ghs_|ghr_|github_pat_|glpat-|glptt-|gldt-|glrt|glcbt-|glsoat-|glft-|glagent-|gloas-|glimt-|glffct-|xox|xapp-",
-        r"hooks\.slack\.com/|/api/webhooks/|sk_live|sk_test|rk_live|rk_test|whsec_|sk-|npm_|pypi-|SG\.|hvs\.|hvb\.|hvr\.|dckr_|dop_v1_|doo_v1_|dor_v1_|hf_|glsa_|glc_|shpat_|shpca_|shppa_|shpss_|AGE-SECRET",
-        r"1//0|gsk_|xai-|pplx-|r8_|rubygems_|oy2|AKCp|SWMTKN|dapi|pscale_|NRAK-|PMAK-|tskey-|lin_api_|lin_oauth_|ATATT3|ATCTT3|sq0|sbp_",
+        r"eyJ|AKIA|ASIA|AIza|ya29\.|GOCSPX-|ghp_|gho_|ghu_|ghs_|ghr_|github_pat_|glpat-|glptt-|gldt-|glrt|glcbt-|glsoat-|glft-|glagent-|gloas-|glimt-|glffct-|xox|xapp-|1//0|gsk_|xai-|pplx-|r8_|rubygems_|oy2|AKCp",
+        r"hooks\.slack\.com/|/api/webhooks/|sk_live|sk_test|rk_live|rk_test|whsec_|sk-|npm_|pypi-|SG\.|hvs\.|hvb\.|hvr\.|dckr_|dop_v1_|doo_v1_|dor_v1_|hf_|glsa_|glc_|shpat_|shpca_|shppa_|shpss_|AGE-SECRET|SWMTKN|dapi|pscale_|NRAK-|PMAK-|tskey-|lin_api_|lin_oauth_|ATATT3|ATCTT3|sq0|sbp_|\$2a|\$2b|\$2y|\$apr1|\$5\$|\$6\$|\$y\$|\$argon2",
     ]
     .map(|beginnings| Regex::new(beginnings).ok())
 });
 
 /// Tokens that have a build of their own but no beginning: Discord's and Telegram's bots.
 static BUILT: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(
-        r"[MNO][0-9A-Za-z_-]{23,27}\.[0-9A-Za-z_-]{6}\.[0-9A-Za-z_-]{27,}|[0-9]{8,10}:AA[0-9A-Za-z_-]{33}",
-    )
-    .ok()
+    Regex::new(r"\A(?:[MNO][0-9A-Za-z_-]{23,27}\.[0-9A-Za-z_-]{6}\.[0-9A-Za-z_-]{27,}|[0-9]{8,10}:AA[0-9A-Za-z_-]{33})").ok()
 });
-
-/// The shortest of [`BUILT`].
-const SHORTEST_BUILT: usize = 44;
 
 /// What an AWS key id is followed by, sooner or later on its line.
 static AWS_SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"[0-9A-Za-z/+]{40,}").ok());
@@ -109,13 +106,19 @@ pub(super) fn find(text: &str, found: &mut Vec<Secret>) {
         }
         found.push(Secret::of(kind, range));
     }
-    long_words(text, |start, word| {
-        let tokens = BUILT.iter().flat_map(|built| built.find_iter(word));
-        for token in tokens.filter(|token| stands_alone(text, start + token.start())) {
-            let kind = if token.as_str().contains(":AA") { "telegram-token" } else { "discord-token" };
-            found.push(Secret::of(kind, start + token.start()..start + token.end()));
-        }
-    });
+}
+
+/// The token of a known build that begins with a long word, or ends with it.
+pub(super) fn built(text: &str, word: &Range<usize>) -> Option<Secret> {
+    let before = text.as_bytes().get(..word.start)?.strip_suffix(b":").unwrap_or_default();
+    let digits = before.iter().rev().take(11).take_while(|byte| byte.is_ascii_digit()).count();
+    let (kind, start) = match text.as_bytes().get(word.start)? {
+        b'A' if digits > 0 => ("telegram-token", word.start - 1 - digits),
+        b'M' | b'N' | b'O' => ("discord-token", word.start),
+        _ => return None,
+    };
+    let token = BUILT.as_ref()?.find(text.get(start..)?).filter(|_| stands_alone(text, start))?;
+    Some(Secret::of(kind, start..start + token.len()))
 }
 
 fn stands_alone(text: &str, at: usize) -> bool {
@@ -126,7 +129,7 @@ fn stands_alone(text: &str, at: usize) -> bool {
 }
 
 /// Whether the letter before `at` is that of an escaped line end or tab.
-fn escaped(text: &str, at: usize) -> bool {
+pub(super) fn escaped(text: &str, at: usize) -> bool {
     let before = at.checked_sub(2).and_then(|from| text.as_bytes().get(from..at));
     matches!(before, Some([b'\\', b'n' | b'r' | b't']))
 }
@@ -136,25 +139,4 @@ fn aws_secret(text: &str, from: usize) -> Option<Range<usize>> {
     let mut words = AWS_SECRET.as_ref()?.find_iter(line);
     let word = words.find(|word| word.len() == 40 && is_random(word.as_str()))?;
     Some(from + word.start()..from + word.end())
-}
-
-/// Shows `look` every run of letters that is long enough for a built token. Looks at every 44th byte first: where that
-/// is none of the letters, no long word can lie across it.
-fn long_words(text: &str, mut look: impl FnMut(usize, &str)) {
-    let bytes = text.as_bytes();
-    let letter =
-        |at: usize| bytes.get(at).is_some_and(|byte| byte.is_ascii_alphanumeric() || b"_-.:".contains(byte));
-    let mut from = 0;
-    while from + SHORTEST_BUILT <= bytes.len() {
-        let last = from + SHORTEST_BUILT - 1;
-        let Some(gap) = (from..=last).rev().find(|at| !letter(*at)) else {
-            let end = (last..bytes.len()).find(|at| !letter(*at)).unwrap_or(bytes.len());
-            if let Some(word) = text.get(from..end) {
-                look(from, word);
-            }
-            from = end;
-            continue;
-        };
-        from = gap + 1;
-    }
 }

@@ -342,6 +342,10 @@ fn what_is_no_secret_stays() {
         "token=xxxx, password=***",
         "LegacyServiceAccountToken=true|false",
         "kubectl create secret generic prod-db-secret --from-literal=Username=produser1 --from-literal=Host2=Db",
+        "- --use-service-account-credentials\n# the flags\n- --v=2",
+        "    Args:\n      --use-service-account-credentials\n    State: Running",
+        "kubeadm-k8s-io-v1beta2-DNSAddOnType https://docs.example.com/document/d/x/edit",
+        "node-csr-c69HXe7aYcqkS1bKmH4faEnHAWxn6i2bHZ2mD04jZyQ approved",
         "ownerReferences:\n- kind: Secret\n  name: x\n",
     ]);
 }

@@ -1,6 +1,8 @@
 //! Masking on captured clusters whose logs and manifests hold invented credentials, marked by the word CANARY.
 
 mod numbers;
+mod pipeline;
+mod planted;
 
 use std::{
     fs,
