@@ -105,6 +105,11 @@ impl RedactedJson {
         json::mask_json(&mut value);
         Self(value)
     }
+
+    /// The masked JSON, to be taken apart: a part of it is masked, too, though the name that told of a secret is gone.
+    pub fn into_value(self) -> Value {
+        self.0
+    }
 }
 
 impl Deref for RedactedJson {

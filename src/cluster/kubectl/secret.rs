@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::redact::Redacted;
+use crate::redact::{Redacted, RedactedJson};
 
 /// Where `kubectl apply` keeps a copy of what was applied, values and all.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -31,6 +31,12 @@ pub fn mask(object: &mut Value) {
     }
 }
 
+/// Masks an object before anything is picked out of it: a value without its name tells of no secret.
+pub fn mask_whole(object: &mut Value) {
+    mask(object);
+    *object = RedactedJson::new(object.take()).into_value();
+}
+
 /// How many bytes a base64 text stands for.
 pub fn decoded_length(base64: &str) -> usize {
     let digits = base64.bytes().filter(|byte| !matches!(byte, b'=' | b'\n' | b'\r')).count();
@@ -41,7 +47,7 @@ pub fn decoded_length(base64: &str) -> usize {
 mod tests {
     use serde_json::json;
 
-    use super::{decoded_length, mask};
+    use super::{decoded_length, mask, mask_whole};
     use crate::redact::Redacted;
 
     #[test]
@@ -61,6 +67,17 @@ mod tests {
                 "data": {"password": masked("password"), "empty": ""}, "stringData": {"token": masked("token")},
             })
         );
+    }
+
+    #[test]
+    fn what_is_picked_out_of_an_object_is_masked() {
+        let mut pod = json!({"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [
+            {"env": [{"name": "DB_PASSWORD", "value": "hunter2"}], "args": ["--token", "hunter2", "--port", "80"]}]}});
+        mask_whole(&mut pod);
+        let container = &pod["spec"]["containers"][0];
+        let masked = |name: &str| Redacted::secret(name, "hunter2").to_string();
+        assert_eq!(container["env"][0]["value"], masked("DB_PASSWORD"));
+        assert_eq!(container["args"], json!(["--token", masked("--token"), "--port", "80"]));
     }
 
     #[test]

@@ -116,7 +116,8 @@ impl Planted {
     /// The manifest as `kubectl apply` keeps it.
     fn applied(&mut self, object: &mut Value) {
         let env = json!([{ "name": "SMTP_PASSWORD", "value": self.secret() }]);
-        let manifest = json!({ "kind": object["kind"], "stringData": { "a": self.secret() },
+        let data = if object["kind"] == "Secret" { json!({ "a": self.secret() }) } else { json!({}) };
+        let manifest = json!({ "kind": object["kind"], "stringData": data,
             "spec": { "containers": [{ "env": env }] }, "password": self.secret() });
         object["metadata"]["annotations"][LAST_APPLIED] = manifest.to_string().into();
         object["metadata"]["annotations"]["example.com/api-token"] = self.secret().into();

@@ -39,8 +39,10 @@ pub(super) fn mask(row: &mut Value) {
             *value = base64(certificates(key, &before["data"][key]).unwrap_or_else(hidden).as_bytes());
         }
     }
-    for value in masked["binaryData"].as_object_mut().into_iter().flatten() {
-        hide_binary(value.1);
+    for (key, value) in masked["binaryData"].as_object_mut().into_iter().flatten() {
+        // As bytes they were masked whole, which is no Base64.
+        *value = before["binaryData"][key].clone();
+        hide_binary(value);
     }
     let name = before["metadata"]["name"].clone();
     *object = masked;
