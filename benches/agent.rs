@@ -248,9 +248,9 @@ async fn main() {
     );
     println!(
         "time per step that is ours: p50 {:.2?}, p99 {:.2?}, longest {:.2?} ({} steps)",
-        at(0.5),
-        at(0.99),
-        at(1.0),
+        at(50),
+        at(99),
+        at(100),
         ours.len()
     );
 }

@@ -21,7 +21,7 @@ use crate::{
     config::Config,
     finding::Resource,
     llm::{self, Model},
-    redact::Redacted,
+    redact::{self, Redacted},
     store::Store,
     tools::Toolbox,
     worker::{Binding, Worker},
@@ -74,9 +74,11 @@ pub struct App {
 impl App {
     /// Builds everything; nothing works yet.
     pub async fn open(config: Config) -> Result<Self, Problem> {
+        let rules = redact::Rules::new(&config.redact).map_err(Problem::Setup)?;
         let model = model(&config)?;
         let cluster = Arc::new(connect(&config).await?);
         let store = store(&config).await?;
+        redact::configure(store.mask_key().await?, rules);
         Ok(Self { config, store, cluster, model, workers: Arc::default() })
     }
 
@@ -131,8 +133,10 @@ impl App {
     }
 }
 
-/// The configured cluster.
+/// The configured cluster, for commands that keep nothing: their masking is as configured, under a key of their own.
 pub async fn connect(config: &Config) -> Result<Cluster, Problem> {
+    let rules = redact::Rules::new(&config.redact).map_err(Problem::Setup)?;
+    redact::configure(redact::random_key(), rules);
     Cluster::connect(&config.cluster).await.map_err(Problem::setup)
 }
 

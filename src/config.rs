@@ -7,14 +7,28 @@ use config::{Environment, File, FileFormat};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{agent, chat, cluster, llm, redact::RedactedJson, store, telemetry, text::one_line, worker};
+use crate::{
+    agent, chat, cluster, llm,
+    redact::{self, RedactedJson},
+    store, telemetry,
+    text::one_line,
+    worker,
+};
 
 const DEFAULTS: &str = include_str!("../config/default.toml");
 const LOCAL: &str = "config/local.toml";
-const SECTIONS: [&str; 8] = ["agent", "cluster", "discord", "llm", "log", "serve", "store", "worker"];
+const SECTIONS: [&str; 9] =
+    ["agent", "cluster", "discord", "llm", "log", "redact", "serve", "store", "worker"];
 
 /// The keys that hold lists.
-const LISTS: [&str; 4] = ["discord.guilds", "discord.channels", "discord.users", "discord.roles"];
+const LISTS: [&str; 6] = [
+    "discord.guilds",
+    "discord.channels",
+    "discord.users",
+    "discord.roles",
+    "redact.patterns",
+    "redact.allow",
+];
 
 /// Everything that can be set.
 #[derive(Debug, Clone)]
@@ -29,6 +43,8 @@ pub struct Config {
     pub llm: llm::Config,
     /// `[log]`
     pub log: telemetry::Config,
+    /// `[redact]`
+    pub redact: redact::Config,
     /// `[serve]`
     pub serve: crate::serve::Config,
     /// `[store]`
@@ -93,6 +109,7 @@ impl Config {
             discord: section(&all, "discord")?,
             llm: section(&all, "llm")?,
             log: section(&all, "log")?,
+            redact: section(&all, "redact")?,
             serve: section(&all, "serve")?,
             store: section(&all, "store")?,
             worker: section(&all, "worker")?,

@@ -4,7 +4,8 @@
 use std::ops::Range;
 
 use super::{
-    MARKER,
+    masking::Secret,
+    placeholder::MARKER,
     values::{Quote, quote},
 };
 
@@ -12,7 +13,7 @@ use super::{
 const LONGEST_KEY: usize = 16 << 10;
 
 /// The body of a PEM private key whose `-----BEGIN` is at `start`; returns where to go on.
-pub(super) fn private_key(text: &str, start: usize, found: &mut Vec<Range<usize>>) -> usize {
+pub(super) fn private_key(text: &str, start: usize, found: &mut Vec<Secret>) -> usize {
     const BEGIN: &str = "-----BEGIN";
     let label = start + BEGIN.len();
     let Some(rest) = text.get(label..) else { return start };
@@ -33,7 +34,7 @@ pub(super) fn private_key(text: &str, start: usize, found: &mut Vec<Range<usize>
         .unwrap_or(body);
     let end = near.find("-----END").filter(|end| !near.get(..*end).is_some_and(|body| body.contains(BEGIN)));
     let end = end.unwrap_or_else(|| cut_key(body));
-    found.extend(trimmed(text, from..from + end));
+    found.extend(trimmed(text, from..from + end).map(|key| Secret::of("private-key", key)));
     from + end
 }
 
@@ -103,7 +104,7 @@ pub(super) struct Manifests {
 
 impl Manifests {
     /// `name` is a word `Secret`. If it is the kind of a manifest, finds the values in that manifest.
-    pub(super) fn find(&mut self, text: &str, name: Range<usize>, found: &mut Vec<Range<usize>>) {
+    pub(super) fn find(&mut self, text: &str, name: Range<usize>, found: &mut Vec<Secret>) {
         let bytes = text.as_bytes();
         let before = text.get(..name.start).unwrap_or_default();
         let plain = before.trim_end_matches(['"', '\'', '\\']);
@@ -129,7 +130,7 @@ impl Manifests {
 }
 
 /// The values below `data` and `stringData` of the YAML document whose `kind` is at `kind`; returns where it ends.
-fn yaml(text: &str, kind: usize, column: usize, found: &mut Vec<Range<usize>>) -> usize {
+fn yaml(text: &str, kind: usize, column: usize, found: &mut Vec<Secret>) -> usize {
     let line = kind - column;
     let lead = text.get(line..kind).unwrap_or_default();
     if !lead.trim_start_matches(['-', ' ', '"', '\'']).is_empty() {
@@ -154,7 +155,7 @@ fn yaml(text: &str, kind: usize, column: usize, found: &mut Vec<Range<usize>>) -
             let rest = rest.map(str::trim).unwrap_or_default();
             if !rest.is_empty() && !rest.starts_with(MARKER) && rest != "{}" && rest != "null" {
                 let from = at + line.trim_end().len() - rest.len();
-                found.push(from..from + rest.len());
+                found.push(Secret::of("data", from..from + rest.len()));
             }
         } else if let Some(column) = inside.as_mut().filter(|_| !words.is_empty()) {
             entry(text, at..at + line.len(), column, found);
@@ -182,20 +183,20 @@ fn document_start(text: &str, line: usize, column: usize) -> usize {
 }
 
 /// One line below `data`: the value of an entry, or a further line of one.
-fn entry(text: &str, line: Range<usize>, column: &mut Option<usize>, found: &mut Vec<Range<usize>>) {
+fn entry(text: &str, line: Range<usize>, column: &mut Option<usize>, found: &mut Vec<Secret>) {
     let Some(words) = text.get(line.clone()).filter(|words| !words.trim_start().starts_with('#')) else {
         return;
     };
     let column = *column.get_or_insert(indent(words));
-    if indent(words) > column || !words.contains(':') {
-        found.extend(trimmed(text, line));
+    let Some((key, value)) = words.split_once(':').filter(|_| indent(words) <= column) else {
+        found.extend(trimmed(text, line).map(|value| Secret::of("data", value)));
         return;
-    }
-    let value = words.split_once(':').map_or(words, |(_, value)| value);
+    };
     let from = line.end - value.len();
     let bare = value.trim();
     if !is_scalar_mark(bare) && !matches!(bare, "\"\"" | "''") && !bare.starts_with(MARKER) {
-        found.extend(trimmed(text, from..line.end));
+        let key = line.start + (key.len() - key.trim_start().len())..from - 1;
+        found.extend(trimmed(text, from..line.end).map(|value| Secret::at(key, value)));
     }
 }
 
@@ -206,22 +207,25 @@ struct Json<'a> {
     /// The objects that are open.
     open: Vec<Object<'a>>,
     /// The name that waits for its value.
-    key: Option<&'a str>,
+    key: Option<Key<'a>>,
 }
 
 #[derive(Default)]
 struct Object<'a> {
-    key: Option<&'a str>,
+    key: Option<Key<'a>>,
     secret: bool,
-    values: Vec<Range<usize>>,
+    values: Vec<Secret>,
 }
+
+/// A name and where it stands.
+type Key<'a> = (&'a str, Range<usize>);
 
 impl<'a> Json<'a> {
     fn new(text: &'a str, depth: usize) -> Self {
         Self { text, depth, open: Vec::new(), key: None }
     }
 
-    fn find(mut self, found: &mut Vec<Range<usize>>) {
+    fn find(mut self, found: &mut Vec<Secret>) {
         let bytes = self.text.as_bytes();
         let mut at = 0;
         while let Some(byte) = bytes.get(at) {
@@ -257,26 +261,32 @@ impl<'a> Json<'a> {
         let after = end + self.depth + 1;
         let next = bytes.get(after..).unwrap_or_default().iter().find(|byte| !byte.is_ascii_whitespace());
         if next == Some(&b':') {
-            self.key = Some(value);
-        } else if self.key.take() == Some("kind") && value == "Secret" {
+            self.key = Some((value, from..end));
+            return end + self.depth;
+        }
+        let key = self.key.take();
+        if value == "Secret" && matches!(key, Some(("kind", _))) {
             self.open.iter_mut().rev().take(1).for_each(|object| object.secret = true);
         } else if let [.., owner, data] = self.open.as_mut_slice()
-            && matches!(data.key, Some("data" | "stringData"))
+            && matches!(data.key, Some(("data" | "stringData", _)))
             && !value.is_empty()
             && value != MARKER
         {
-            owner.values.push(from..end);
+            owner.values.push(match key {
+                Some((_, name)) => Secret::at(name, from..end),
+                None => Secret::of("data", from..end),
+            });
         }
         end + self.depth
     }
 
-    fn close(&mut self, found: &mut Vec<Range<usize>>) {
+    fn close(&mut self, found: &mut Vec<Secret>) {
         if let Some(object) = self.open.pop().filter(|object| object.secret) {
             found.extend(object.values);
         }
     }
 
-    fn close_all(&mut self, found: &mut Vec<Range<usize>>) {
+    fn close_all(&mut self, found: &mut Vec<Secret>) {
         while !self.open.is_empty() {
             self.close(found);
         }

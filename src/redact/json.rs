@@ -5,9 +5,12 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::{
-    MARKER, PASSES,
+    PASSES,
     keys::{self, Key},
-    mask, values,
+    mask,
+    placeholder::{self, NAMELESS},
+    settings::settings,
+    values,
 };
 
 /// Where `kubectl apply` keeps the whole manifest once more.
@@ -45,14 +48,14 @@ fn replace(text: &mut String, masked: impl Into<String>) -> bool {
 /// Masks the items; one after a flag such as `--password` whatever it is.
 fn array(items: &mut [Value], secrets: bool) -> bool {
     let mut changed = false;
-    let mut flagged = false;
+    let mut before: Option<String> = None;
     for item in items {
-        let flag =
-            item.as_str().is_some_and(|flag| flag.starts_with("--") && keys::classify(flag) == Key::Secret);
-        if flagged && !flag {
-            changed |= hide(item, Key::Secret);
+        let flag = item.as_str().filter(|flag| flag.starts_with("--") && keys::classify(flag) == Key::Secret);
+        let flag = flag.map(str::to_owned);
+        if let (Some(name), None) = (before, &flag) {
+            changed |= hide(item, Key::Secret, &name);
         }
-        flagged = flag;
+        before = flag;
         changed |= pass(item, secrets);
     }
     changed
@@ -70,7 +73,7 @@ fn object(members: &mut Map<String, Value>, listed: bool) -> bool {
     for (name, value) in members.iter_mut() {
         let key = keys::classify(name);
         if key != Key::Plain && !keys::names_an_object(name) {
-            changed |= hide(value, key);
+            changed |= hide(value, key, name);
         }
         changed |= match value {
             Value::String(manifest) if name == LAST_APPLIED => mask_manifest(manifest),
@@ -94,13 +97,16 @@ fn hide_data(members: &mut Map<String, Value>) -> bool {
     let mut changed = false;
     for name in ["data", "stringData"] {
         let data = members.get_mut(name).and_then(Value::as_object_mut);
-        for value in data.into_iter().flat_map(Map::values_mut) {
-            if !matches!(value, Value::Null)
-                && value.as_str().is_none_or(|text| !text.is_empty() && text != MARKER)
-            {
-                *value = Value::String(MARKER.into());
-                changed = true;
-            }
+        for (name, value) in data.into_iter().flatten() {
+            let text = match &mut *value {
+                Value::Null => continue,
+                Value::String(text) => std::mem::take(text),
+                other => other.to_string(),
+            };
+            let shown = text.is_empty() || placeholder::is_one(&text) || settings().allows(&text);
+            let masked = if shown { text.clone() } else { named(name, &text) };
+            changed |= masked != text;
+            *value = Value::String(masked);
         }
     }
     let annotations = members.get_mut("metadata").and_then(|metadata| metadata.get_mut("annotations"));
@@ -111,26 +117,39 @@ fn hide_data(members: &mut Map<String, Value>) -> bool {
 /// `{"name": "DB_PASSWORD", "value": "…"}`, as environments are listed.
 fn hide_pair(members: &mut Map<String, Value>) -> bool {
     let name = ["name", "key", "Name", "Key"].into_iter().find_map(|member| members.get(member)?.as_str());
-    let key = name.map_or(Key::Plain, keys::classify);
-    if key == Key::Plain {
+    let Some((name, key)) =
+        name.map(|name| (name, keys::classify(name))).filter(|(_, key)| *key != Key::Plain)
+    else {
         return false;
-    }
+    };
+    let name = name.to_owned();
     let value = ["value", "Value"].into_iter().find(|member| members.contains_key(*member));
-    value.and_then(|value| members.get_mut(value)).is_some_and(|value| hide(value, key))
+    value.and_then(|value| members.get_mut(value)).is_some_and(|value| hide(value, key, &name))
 }
 
-/// Hides a string unless it is nothing to hide.
-fn hide(value: &mut Value, key: Key) -> bool {
+/// Hides a string that is known as `name`, unless it is nothing to hide.
+fn hide(value: &mut Value, key: Key, name: &str) -> bool {
     let Value::String(text) = value else { return false };
-    if values::is_harmless(text, key, true) || key == Key::Cookie && !text.contains('=') {
+    let mut secret = text.as_str();
+    if key == Key::Authorization {
+        secret = secret.split_once(' ').map_or(secret, |(_, secret)| secret);
+    }
+    if placeholder::begins(secret)
+        || values::is_harmless(secret, key, true)
+        || key == Key::Cookie && !secret.contains('=')
+        || settings().allows(secret)
+    {
         return false;
     }
-    if key == Key::Authorization {
-        let scheme = text.split_once(' ').map(|(scheme, _)| scheme).filter(|scheme| !scheme.is_empty());
-        let masked = scheme.map_or_else(|| MARKER.to_owned(), |scheme| format!("{scheme} {MARKER}"));
-        return replace(text, masked);
-    }
-    replace(text, MARKER)
+    let scheme = text.len() - secret.len();
+    let masked = format!("{}{}", text.get(..scheme).unwrap_or_default(), named(name, secret));
+    replace(text, masked)
+}
+
+/// The placeholder of a value, whose name may be one by mistake.
+pub(super) fn named(name: &str, value: &str) -> String {
+    let is_plain = matches!(mask(name), Cow::Borrowed(_));
+    placeholder::of(if is_plain { name } else { NAMELESS }, value)
 }
 
 /// Masks a manifest in a string: as JSON if it is that.

@@ -47,7 +47,18 @@ const FORMS: [&str; 14] = [
 ];
 
 /// Words that make a `key` one to keep.
-const KINDS_OF_KEY: [&str; 22] = [
+const KINDS_OF_KEY: [&str; 33] = [
+    "admin",
+    "aes",
+    "application",
+    "cipher",
+    "cookie",
+    "fernet",
+    "functions",
+    "hmac",
+    "preshared",
+    "stripe",
+    "webhook",
     "access",
     "account",
     "api",
@@ -132,11 +143,13 @@ fn is_secret(word: &str) -> bool {
         "privatekey",
         "userpass",
     ];
-    WHOLE.contains(&word) || word == "requirepass" || ENDS.iter().any(|end| word.ends_with(end))
+    WHOLE.contains(&word)
+        || matches!(word, "requirepass" | "masterauth")
+        || ENDS.iter().any(|end| word.ends_with(end))
 }
 
 /// The words of a name, lower case.
-fn words(name: &str) -> Vec<String> {
+pub(super) fn words(name: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();
     let bytes = name.as_bytes();

@@ -6,44 +6,55 @@ use std::{ops::Range, sync::LazyLock};
 use regex::Regex;
 
 use super::{
-    blocks,
+    addresses, blocks, commands, headers,
     keys::{self, Key},
+    looks,
+    masking::Secret,
+    settings::settings,
     shapes,
-    values::{self, Separator, bare_end, is_random, line_end, quote},
+    values::{self, Separator, bare_end, is_random, line_end, quote, skip},
 };
 
 /// How far a sign is taken to reach where nothing else says it.
 const NEAR: usize = 512;
-/// The longest header.
-const HEADER: usize = 8 << 10;
 
 /// What may stand near a secret; everything else is passed over at the speed of these searches. They are apart because
 /// few short literals at a time are searched with vector instructions, many are not.
 static SIGNS: LazyLock<[Option<Regex>; 3]> = LazyLock::new(|| {
     [
         r"(?i-u:pass|secret|token|key|auth)",
-        r"(?i-u:pwd|psk|cookie|credential)",
-        r"://|@tcp\(|@unix\(|-----BEGIN|[sS]ig=|ignature=|[bB]earer |BEARER |[bB]asic |BASIC ",
+        r"(?i-u:pwd|psk|cookie|credential)|redis-cli|mysql|curl|docker login",
+        r"://|oracle:thin:|@tcp\(|@unix\(|-----BEGIN|[sS]ig=|ignature=|[bB]earer |BEARER |[bB]asic |BASIC |IDENTIFIED BY|identified by",
     ]
     .map(|signs| Regex::new(signs).ok())
 });
 
 /// Whether anything in `text` may stand near a secret.
 pub(super) fn has_sign(text: &str) -> bool {
-    SIGNS.iter().flatten().any(|signs| signs.is_match(text))
+    !settings().patterns.is_empty() || SIGNS.iter().flatten().any(|signs| signs.is_match(text))
 }
 
-/// The secrets of `text`, in no order, some perhaps twice.
-pub(super) fn find(text: &str) -> Vec<Range<usize>> {
+/// The secrets of `text`, those that `patterns` cover among them, in no order, some perhaps twice.
+pub(super) fn find(text: &str, patterns: &'static [Regex]) -> Vec<Secret> {
     let mut found = Vec::new();
     shapes::find(text, &mut found);
+    looks::find(text, &mut found);
     let mut manifests = blocks::Manifests::default();
     for signs in SIGNS.iter().flatten() {
         let mut from = 0;
         while let Some(sign) = signs.find_at(text, from) {
             from = match sign.as_str().as_bytes() {
-                b"://" => url(text, sign.end(), &mut found),
-                [b'@', ..] => data_source(text, sign.start(), sign.end(), &mut found),
+                b"redis-cli" | b"mysql" | b"curl" | b"docker login" => {
+                    found.extend(commands::program(text, sign.range()));
+                    sign.end()
+                }
+                [.., b'B' | b'b', b'Y' | b'y'] => {
+                    found.extend(commands::identified(text, sign.end()));
+                    sign.end()
+                }
+                b"oracle:thin:" => addresses::oracle(text, sign.end(), &mut found),
+                b"://" => addresses::url(text, sign.end(), &mut found),
+                [b'@', ..] => addresses::data_source(text, sign.start(), sign.end(), &mut found),
                 [b'-', ..] => blocks::private_key(text, sign.start(), &mut found),
                 [.., b' ' | b'='] => named(text, sign.start()..sign.end() - 1, &mut found, &mut manifests),
                 _ => named(text, sign.range(), &mut found, &mut manifests),
@@ -51,54 +62,80 @@ pub(super) fn find(text: &str) -> Vec<Range<usize>> {
             .max(sign.end());
         }
     }
+    configured(text, patterns, &mut found);
     found
+}
+
+/// What the configured patterns cover in each line: a named group, else the first, else the whole match.
+fn configured(text: &str, patterns: &'static [Regex], found: &mut Vec<Secret>) {
+    for pattern in patterns {
+        let mut line_start = 0;
+        for line in text.split_inclusive('\n') {
+            for captures in pattern.captures_iter(line.trim_end_matches('\n')) {
+                let named =
+                    pattern.capture_names().flatten().find_map(|name| Some((name, captures.name(name)?)));
+                let other = || Some(("pattern", captures.get(1).or_else(|| captures.get(0))?));
+                found.extend(named.or_else(other).map(|(name, secret)| {
+                    Secret::of(name, line_start + secret.start()..line_start + secret.end())
+                }));
+            }
+            line_start += line.len();
+        }
+    }
 }
 
 /// Looks at the name around a sign and at what follows it; returns where to go on.
 fn named(
     text: &str,
     sign: Range<usize>,
-    found: &mut Vec<Range<usize>>,
+    found: &mut Vec<Secret>,
     manifests: &mut blocks::Manifests,
 ) -> usize {
     let bytes = text.as_bytes();
-    let Some(name) = name_around(text, sign) else { return 0 };
+    let Some(mut name) = name_around(text, sign) else { return 0 };
     let Some(word) = text.get(name.clone()) else { return 0 };
     if word.eq_ignore_ascii_case("bearer") || word.eq_ignore_ascii_case("basic") {
-        found.extend(after_scheme(text, name.end));
+        found.extend(headers::after_scheme(text, name.end).map(|secret| Secret::at(name.clone(), secret)));
         return name.end;
+    }
+    if word == "sshpass" {
+        found.extend(commands::program(text, name.clone()));
     }
     if word == "Secret" {
         manifests.find(text, name.clone(), found);
     }
     let mut key = keys::classify(word);
     if key == Key::Plain && word.eq_ignore_ascii_case("key") {
-        key = two_words(text, &name);
+        (key, name.start) = two_words(text, &name);
     }
     if key == Key::Plain || domain_before(text, &name) {
         return name.end;
     }
     let flag = word.starts_with("--");
-    match value_start(bytes, name.end, flag) {
+    let own_line = begins_line(bytes, name.start);
+    let next_item = || if flag && own_line { next_item(text, &name) } else { None };
+    match value_start(bytes, name.end, flag).or_else(next_item) {
         Some((at, separator)) => {
-            let own_line = begins_line(bytes, name.start);
             let secret = match key {
-                Key::Authorization => header_secret(text, at),
-                Key::Cookie => cookies(text, at),
+                Key::Authorization => headers::authorization(text, at),
+                Key::Cookie => headers::cookies(text, at),
                 _ => values::secret(text, at, separator, key, own_line),
             };
-            if secret.is_none() && own_line && separator == Separator::Colon {
-                found.extend(blocks::scalar(text, name.start, at));
-            }
+            let block = secret.is_none() && own_line && separator == Separator::Colon;
+            let block = if block { blocks::scalar(text, name.start, at) } else { None };
             let end =
                 secret.as_ref().map_or_else(|| after_harmless(bytes, name.end, at), |secret| secret.end);
-            found.extend(secret);
+            found.extend(secret.or(block).map(|secret| Secret::at(name, secret)));
             end
         }
         None => {
             let paired = paired_value(text, name.end, key);
-            found.extend(paired.or_else(|| random_word_near(text, name.end, key)));
-            name.end
+            let secret = paired
+                .or_else(|| if key == Key::Secret { commands::after_word(text, &name) } else { None })
+                .or_else(|| random_word_near(text, name.end, key));
+            let end = name.end;
+            found.extend(secret.map(|secret| Secret::at(name, secret)));
+            end
         }
     }
 }
@@ -131,15 +168,15 @@ fn name_around(text: &str, sign: Range<usize>) -> Option<Range<usize>> {
     (end - start <= keys::LONGEST).then_some(start..end - dots)
 }
 
-/// `API key`, `private key`: a name of two words.
-fn two_words(text: &str, name: &Range<usize>) -> Key {
+/// `API key`, `private key`: a name of two words, and where it begins.
+fn two_words(text: &str, name: &Range<usize>) -> (Key, usize) {
     let before = text.get(..name.start).unwrap_or_default();
-    let Some(before) = before.strip_suffix(' ') else { return Key::Plain };
+    let Some(before) = before.strip_suffix(' ') else { return (Key::Plain, name.start) };
     let letters = before.bytes().rev().take(20).take_while(u8::is_ascii_alphabetic).count();
     let word = before.get(before.len() - letters..).unwrap_or_default();
     match keys::classify(&format!("{word}_key")) {
-        Key::Plain => Key::Plain,
-        _ => Key::Secret,
+        Key::Plain => (Key::Plain, name.start),
+        _ => (Key::Secret, before.len() - letters),
     }
 }
 
@@ -156,10 +193,6 @@ fn domain_before(text: &str, name: &Range<usize>) -> bool {
         .take_while(|byte| byte.is_ascii_alphanumeric() || b".-".contains(byte));
     let from = start.len() - 1 - letters.count();
     text.get(from..name.end).is_some_and(keys::names_an_object)
-}
-
-fn skip(bytes: &[u8], from: usize, set: &[u8]) -> usize {
-    from + bytes.get(from..).unwrap_or_default().iter().take_while(|byte| set.contains(byte)).count()
 }
 
 /// Where the value of a name that ends at `end` begins, and how it is told from the name.
@@ -187,7 +220,7 @@ fn value_start(bytes: &[u8], end: usize, flag: bool) -> Option<(usize, Separator
             _ => None,
         },
         b',' if flag && quoted.is_some_and(|(quote, _)| quote.mark != b'`') => {
-            Some((skip(bytes, blank + 1, b" \t"), Separator::Tight))
+            Some((skip(bytes, blank + 1, b" \t\r\n"), Separator::Tight))
         }
         b'-' => None,
         _ if flag && blank > at && quoted.is_none() && !goes_on(bytes, blank) => {
@@ -195,6 +228,17 @@ fn value_start(bytes: &[u8], end: usize, flag: bool) -> Option<(usize, Separator
         }
         _ => None,
     }
+}
+
+/// The line after that of the flag at `name`, as lists of arguments have its value.
+fn next_item(text: &str, name: &Range<usize>) -> Option<(usize, Separator)> {
+    let lead = text.get(..name.start)?.rsplit('\n').next()?;
+    let lead = lead.trim_end_matches(['"', '\'']);
+    let end = quote(text.as_bytes(), name.end).map_or(name.end, |(_, after)| after);
+    let rest = text.get(end..)?;
+    let line = rest.trim_start_matches('\r').strip_prefix('\n')?;
+    let item = line.strip_prefix(lead).filter(|item| !item.starts_with([' ', '-', '#', '\n', '\r']))?;
+    Some((text.len() - item.len(), Separator::Tight)).filter(|(at, _)| *at < text.len())
 }
 
 /// Whether a sentence about a flag goes on at `at`, rather than the flag's value standing there.
@@ -255,109 +299,4 @@ fn random_word_near(text: &str, end: usize, key: Key) -> Option<Range<usize>> {
         from += word.len() + text.get(from + word.len()..)?.chars().next()?.len_utf8();
     }
     None
-}
-
-/// `Bearer …` and `Basic …`, unless a sentence goes on.
-fn after_scheme(text: &str, end: usize) -> Option<Range<usize>> {
-    let bytes = text.as_bytes();
-    let from = skip(bytes, end, b" ");
-    if from == end {
-        return None;
-    }
-    let rest = bytes.get(from..)?;
-    let length =
-        rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"+/=_-.~".contains(byte)).count();
-    let token = text.get(from..from + length)?;
-    let basic = text.get(..end)?.as_bytes().last().is_some_and(|byte| byte.eq_ignore_ascii_case(&b'c'));
-    let secret = if basic { values::is_user_and_password(token) } else { values::is_mixed(token) };
-    (length >= 8 && secret).then_some(from..from + length)
-}
-
-/// The credentials of an `Authorization` header, its scheme left readable.
-fn header_secret(text: &str, from: usize) -> Option<Range<usize>> {
-    let bytes = text.as_bytes();
-    let (start, end) = match quote(bytes, from) {
-        Some((open, start)) => (start, values::closing(bytes, start, open)),
-        None => (from, line_end(bytes, from, HEADER)),
-    };
-    let value = text.get(start..end)?;
-    let scheme = value.bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'-').count();
-    let follows = start + scheme + 1;
-    let (scheme, rest) = (value.get(..scheme)?, text.get(follows..end).unwrap_or_default());
-    let known = ["bearer", "basic", "token", "apikey", "negotiate", "digest", "aws4-hmac-sha256"];
-    if value.as_bytes().get(scheme.len()) == Some(&b' ')
-        && known.iter().any(|known| scheme.eq_ignore_ascii_case(known))
-    {
-        let whole = scheme.eq_ignore_ascii_case("digest") || scheme.eq_ignore_ascii_case("aws4-hmac-sha256");
-        let stop = if whole { end } else { bare_end(bytes, follows).min(end) };
-        let secret = text.get(follows..stop)?;
-        let hidden = secret.len() >= 4
-            && !rest.starts_with(super::MARKER)
-            && !values::is_harmless(secret, Key::Secret, false);
-        return hidden.then_some(follows..stop);
-    }
-    let stop = bare_end(bytes, start).min(end);
-    let secret = text.get(start..stop)?;
-    (secret.len() >= 8 && values::is_mixed(secret) && !values::is_harmless(secret, Key::Secret, false))
-        .then_some(start..stop)
-}
-
-/// All cookies of a header.
-fn cookies(text: &str, from: usize) -> Option<Range<usize>> {
-    let bytes = text.as_bytes();
-    let (start, end) = match quote(bytes, from) {
-        Some((open, start)) => (start, values::closing(bytes, start, open)),
-        None => {
-            let line = line_end(bytes, from, HEADER);
-            let quote = bytes.get(from..line)?.iter().position(|byte| matches!(byte, b'"' | b'\''));
-            (from, from + quote.unwrap_or(line - from))
-        }
-    };
-    let value = text.get(start..end)?.trim_end_matches(['\\', ' ']);
-    (value.contains('=') && !value.starts_with(super::MARKER)).then_some(start..start + value.len())
-}
-
-/// The password in `scheme://user:password@host`; `from` is where the authority begins.
-fn url(text: &str, from: usize, found: &mut Vec<Range<usize>>) -> usize {
-    let stops = |stops: &'static [u8]| {
-        let rest = text.as_bytes().get(from..).unwrap_or_default();
-        let near = rest.iter().take(NEAR);
-        near.clone().position(|byte| *byte <= b' ' || stops.contains(byte)).unwrap_or(near.len())
-    };
-    let authority = text.get(from..from + stops(b"\"'<>\\`/?#")).unwrap_or_default();
-    let colon = authority.find(':');
-    let user_info = match (authority.rfind('@'), colon) {
-        (Some(at), _) => authority.get(..at),
-        // A password with a slash that nobody escaped, unless what follows the colon is a port.
-        (None, Some(colon))
-            if authority
-                .get(colon + 1..)
-                .is_some_and(|port| !port.bytes().all(|byte| byte.is_ascii_digit())) =>
-        {
-            let longer = text.get(from..from + stops(b"\"'<>\\`")).unwrap_or_default();
-            longer.rfind('@').and_then(|at| longer.get(..at))
-        }
-        _ => None,
-    };
-    if let Some((user, password)) = user_info.and_then(|info| info.split_once(':'))
-        && !values::is_harmless(password, Key::Secret, false)
-    {
-        let start = from + user.len() + 1;
-        found.push(start..start + password.len());
-    }
-    from
-}
-
-/// The password in `user:password@tcp(host)/database`; `at` is where the `@` stands.
-fn data_source(text: &str, at: usize, end: usize, found: &mut Vec<Range<usize>>) -> usize {
-    let before = text.get(..at).unwrap_or_default();
-    let length =
-        before.bytes().rev().take(256).take_while(|byte| *byte > b' ' && !b"\"'`=".contains(byte)).count();
-    let info = before.get(at - length..).unwrap_or_default();
-    if let Some((user, password)) = info.split_once(':')
-        && !values::is_harmless(password, Key::Secret, false)
-    {
-        found.push(at - length + user.len() + 1..at);
-    }
-    end
 }

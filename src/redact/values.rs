@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::{MARKER, keys::Key};
+use super::{base64, keys::Key, placeholder::MARKER};
 
 /// How a value is told from its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +74,11 @@ pub(super) fn bare_end(bytes: &[u8], from: usize) -> usize {
         at += 1;
     }
     at
+}
+
+/// Behind what of `set` follows `from`.
+pub(super) fn skip(bytes: &[u8], from: usize, set: &[u8]) -> usize {
+    from + bytes.get(from..).unwrap_or_default().iter().take_while(|byte| set.contains(byte)).count()
 }
 
 /// Where the line ends that `from` is in: at its end, or at an escaped one; at the latest after about `limit` bytes.
@@ -269,33 +274,7 @@ pub(super) fn is_mixed(word: &str) -> bool {
 
 /// Whether `word` is `user:password` in Base64.
 pub(super) fn is_user_and_password(word: &str) -> bool {
-    let value = |byte: u8| match byte {
-        b'A'..=b'Z' => Some(u32::from(byte - b'A')),
-        b'a'..=b'z' => Some(u32::from(byte - b'a') + 26),
-        b'0'..=b'9' => Some(u32::from(byte - b'0') + 52),
-        b'+' | b'-' => Some(62),
-        b'/' | b'_' => Some(63),
-        _ => None,
-    };
-    let mut bits = 0_u32;
-    let mut colon = false;
-    for (number, byte) in word.trim_end_matches('=').bytes().enumerate() {
-        let Some(value) = value(byte) else { return false };
-        bits = (bits << 6 | value) & 0xff_ffff;
-        // Every letter but the first of four completes a byte.
-        let spare = match number % 4 {
-            0 => continue,
-            1 => 4,
-            2 => 2,
-            _ => 0,
-        };
-        let decoded = bits >> spare & 0xff;
-        colon |= decoded == u32::from(b':');
-        if decoded < 0x20 {
-            return false;
-        }
-    }
-    colon
+    base64::bytes(word).is_some_and(|bytes| bytes.contains(&b':') && bytes.iter().all(|byte| *byte >= b' '))
 }
 
 /// `namespace/name` in the letters of Kubernetes.

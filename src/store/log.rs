@@ -1,10 +1,12 @@
 //! Conversations and their logs. What a person says comes in by [`Store::receive`]; everything else is appended
 //! under a lease.
 
+use std::borrow::Cow;
+
 use sqlx::{Row, any::AnyRow};
 
 use super::{
-    Error, Lane, Lease, Result, Store, Write,
+    Error, Lane, Lease, Result, Store, Write, masked,
     queue::{Urgency, enqueue, hold},
     spent,
     wake::{Signal, Watch},
@@ -274,7 +276,7 @@ fn owned(row: &AnyRow) -> (ConversationId, Queues) {
     (ConversationId(row.get(0)), Queues { turn: row.get(1), deliver: row.get(2) })
 }
 
-/// Puts `events` at the end of the log and gives them back with the delivery queue; `None` if `source` is in a log
+/// Puts `events` at the end of the log, their placeholders numbered, and gives them back with the delivery queue; `None` if `source` is in a log
 /// already.
 async fn insert(
     write: &mut Write<'_>,
@@ -298,6 +300,11 @@ async fn insert(
     for event in events {
         seq += 1;
         let body = serde_json::to_string(event).map_err(|e| unreadable(conversation, seq, &e))?;
+        let body = masked::numbered(write, conversation, &body).await?;
+        let event = match &body {
+            Cow::Borrowed(_) => event.clone(),
+            Cow::Owned(body) => parsed(conversation, seq, body)?,
+        };
         let inserted = sqlx::query(
             "INSERT INTO events (conversation_id, seq, at_ms, kind, body, source) \
              VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (source) WHERE source IS NOT NULL DO NOTHING",
@@ -306,15 +313,15 @@ async fn insert(
         .bind(seq)
         .bind(now_ms)
         .bind(event.kind())
-        .bind(body)
+        .bind(body.as_ref())
         .bind(source.map(str::to_owned))
         .execute(&mut *write.tx)
         .await?;
         if inserted.rows_affected() == 0 {
             return Ok(None);
         }
-        spent::note(write, conversation, (seq, now_ms), event).await?;
-        entries.push(Entry { seq, at_ms: now_ms, event: event.clone() });
+        spent::note(write, conversation, (seq, now_ms), &event).await?;
+        entries.push(Entry { seq, at_ms: now_ms, event });
     }
     write.signals.push(Signal::Log(conversation.clone()));
     Ok(Some((entries, row.get(1))))
@@ -322,9 +329,12 @@ async fn insert(
 
 fn entry(conversation: &ConversationId, row: &AnyRow) -> Result<Entry> {
     let seq = row.get(0);
-    let event =
-        serde_json::from_str(&row.get::<String, _>(2)).map_err(|e| unreadable(conversation, seq, &e))?;
+    let event = parsed(conversation, seq, &row.get::<String, _>(2))?;
     Ok(Entry { seq, at_ms: row.get(1), event })
+}
+
+fn parsed(conversation: &ConversationId, seq: i64, body: &str) -> Result<Event> {
+    serde_json::from_str(body).map_err(|e| unreadable(conversation, seq, &e))
 }
 
 fn unreadable(conversation: &ConversationId, seq: i64, error: &serde_json::Error) -> Error {

@@ -5,6 +5,7 @@
 
 mod artifacts;
 mod log;
+mod masked;
 mod migrations;
 mod posts;
 mod queue;

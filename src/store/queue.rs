@@ -7,7 +7,7 @@ use std::{fmt, time::Duration};
 use sqlx::{AssertSqlSafe, Row, any::AnyRow};
 
 use super::{Backend, Error, Result, Statement, Store, Write, wake::Signal};
-use crate::{clock::millis, event::ConversationId};
+use crate::{clock::millis, event::ConversationId, redact::Redacted};
 
 /// A line of work in which one thing happens at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -257,7 +257,7 @@ async fn fail(write: &mut Write<'_>, lease: &Lease, error: &str) -> Result<Optio
          WHERE id = $1 AND state = 'running' RETURNING attempt",
     )
     .bind(&lease.job)
-    .bind(error)
+    .bind(Redacted::new(error).as_str().to_owned())
     .fetch_optional(&mut *write.tx)
     .await?)
 }

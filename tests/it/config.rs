@@ -6,7 +6,9 @@ use std::{
     path::Path,
 };
 
-use kubertnetes::{agent, chat::discord, cluster, config::Config, llm, serve, store, telemetry, worker};
+use kubertnetes::{
+    agent, chat::discord, cluster, config::Config, llm, redact, serve, store, telemetry, worker,
+};
 use secrecy::ExposeSecret;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/default.toml");
@@ -71,6 +73,7 @@ fn the_default_files_values_are_the_rooms_defaults() {
     same("discord", &config.discord, &discord::Config::default());
     same("llm", &config.llm, &llm::Config::default());
     same("log", &config.log, &telemetry::Config::default());
+    same("redact", &config.redact, &redact::Config::default());
     same("serve", &config.serve, &serve::Config::default());
     same("store", &config.store, &store::Config::default());
     same("worker", &config.worker, &worker::Config::default());
@@ -93,6 +96,7 @@ fn the_default_file_has_every_key_and_no_other() {
     known.extend(fields("llm", &llm::Config::default()));
     known.extend(fields("llm.models.local", &llm::ModelConfig::default()));
     known.extend(fields("log", &telemetry::Config::default()));
+    known.extend(fields("redact", &redact::Config::default()));
     known.extend(fields("serve", &serve::Config::default()));
     known.extend(fields("store", &store::Config::default()));
     known.extend(fields("worker", &worker::Config::default()));

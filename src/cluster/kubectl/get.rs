@@ -161,7 +161,7 @@ fn print_objects(get: &Get, form: &Form, parts: Vec<Part>, most: usize, draft: &
             false => objects.push(answer),
         }
     }
-    objects.iter_mut().for_each(secret::mask);
+    objects.iter_mut().for_each(secret::mask_whole);
     if objects.is_empty() && (single || get.ignore_not_found) {
         return;
     }

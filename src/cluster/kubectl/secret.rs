@@ -2,17 +2,23 @@
 
 use serde_json::Value;
 
+use crate::redact::{Redacted, RedactedJson};
+
 /// Where `kubectl apply` keeps a copy of what was applied, values and all.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// Masks the values of `object` where it is a Secret: the keys stay, the values are `***`.
+/// Masks the values of `object` where it is a Secret: the keys stay, each value is its placeholder.
 pub fn mask(object: &mut Value) {
     if object["kind"] != "Secret" || object["apiVersion"] != "v1" {
         return;
     }
     for field in ["data", "stringData"] {
         if let Some(values) = object.get_mut(field).and_then(Value::as_object_mut) {
-            values.values_mut().filter(|value| **value != "").for_each(|value| *value = "***".into());
+            for (key, value) in values.iter_mut().filter(|(_, value)| **value != "") {
+                let masked =
+                    Redacted::secret(key, &value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+                *value = masked.as_str().into();
+            }
         }
     }
     if let Some(annotations) = object.pointer_mut("/metadata/annotations").and_then(Value::as_object_mut) {
@@ -25,6 +31,12 @@ pub fn mask(object: &mut Value) {
     }
 }
 
+/// Masks an object before anything is picked out of it: a value without its name tells of no secret.
+pub fn mask_whole(object: &mut Value) {
+    mask(object);
+    *object = RedactedJson::new(object.take()).into_value();
+}
+
 /// How many bytes a base64 text stands for.
 pub fn decoded_length(base64: &str) -> usize {
     let digits = base64.bytes().filter(|byte| !matches!(byte, b'=' | b'\n' | b'\r')).count();
@@ -35,7 +47,8 @@ pub fn decoded_length(base64: &str) -> usize {
 mod tests {
     use serde_json::json;
 
-    use super::{decoded_length, mask};
+    use super::{decoded_length, mask, mask_whole};
+    use crate::redact::Redacted;
 
     #[test]
     fn values_go_and_keys_stay() {
@@ -45,13 +58,26 @@ mod tests {
             "data": {"password": "c2VjcmV0", "empty": ""}, "stringData": {"token": "secret"},
         });
         mask(&mut secret);
+        let masked = |name: &str| Redacted::secret(name, "secret").to_string();
         assert_eq!(
             secret,
             json!({
                 "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "x"},
-                "data": {"password": "***", "empty": ""}, "stringData": {"token": "***"},
+                // The same secret, as data and as text.
+                "data": {"password": masked("password"), "empty": ""}, "stringData": {"token": masked("token")},
             })
         );
+    }
+
+    #[test]
+    fn what_is_picked_out_of_an_object_is_masked() {
+        let mut pod = json!({"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [
+            {"env": [{"name": "DB_PASSWORD", "value": "hunter2"}], "args": ["--token", "hunter2", "--port", "80"]}]}});
+        mask_whole(&mut pod);
+        let container = &pod["spec"]["containers"][0];
+        let masked = |name: &str| Redacted::secret(name, "hunter2").to_string();
+        assert_eq!(container["env"][0]["value"], masked("DB_PASSWORD"));
+        assert_eq!(container["args"], json!(["--token", masked("--token"), "--port", "80"]));
     }
 
     #[test]

@@ -9,8 +9,6 @@ use crate::{
     redact::{Redacted, RedactedJson},
 };
 
-/// What stands in the place of a value that has to stay base64, so that clients can read the object.
-const HIDDEN: &[u8] = b"[redacted]";
 /// What an object is found by. It is no secret, whatever it looks like.
 const IDENTITY: [&str; 7] =
     ["name", "namespace", "generateName", "uid", "resourceVersion", "creationTimestamp", "ownerReferences"];
@@ -36,11 +34,15 @@ pub(super) fn mask(row: &mut Value) {
     restore(&before, &mut masked);
     if before["kind"] == "Secret" {
         for (key, value) in masked["data"].as_object_mut().into_iter().flatten() {
-            *value = base64(&visible(key, &before["data"][key]));
+            // In base64, so that clients can read the object.
+            let hidden = || value.as_str().unwrap_or_default().to_owned();
+            *value = base64(certificates(key, &before["data"][key]).unwrap_or_else(hidden).as_bytes());
         }
     }
-    for value in masked["binaryData"].as_object_mut().into_iter().flatten() {
-        hide_binary(value.1);
+    for (key, value) in masked["binaryData"].as_object_mut().into_iter().flatten() {
+        // As bytes they were masked whole, which is no Base64.
+        *value = before["binaryData"][key].clone();
+        hide_binary(value);
     }
     let name = before["metadata"]["name"].clone();
     *object = masked;
@@ -76,28 +78,27 @@ fn is_public(text: &str) -> bool {
     decoded(text).is_some_and(|bytes| bytes.starts_with(b"-----BEGIN CERTIFICATE"))
 }
 
-/// What may be seen of a Secret's value.
-fn visible(key: &str, value: &Value) -> Vec<u8> {
-    let text = value.as_str().and_then(decoded).and_then(|bytes| String::from_utf8(bytes).ok());
-    let text = text.filter(|text| CERTIFICATES.contains(&key) && text.contains(BEGIN));
-    text.map_or_else(|| HIDDEN.to_vec(), |text| only_certificates(&text).into_bytes())
+/// The certificates in a Secret's value, where it may have any.
+fn certificates(key: &str, value: &Value) -> Option<String> {
+    let text = value.as_str().and_then(decoded).and_then(|bytes| String::from_utf8(bytes).ok())?;
+    (CERTIFICATES.contains(&key) && text.contains(BEGIN)).then(|| only_certificates(key, &text))
 }
 
 /// A text with all that is no certificate hidden: private keys get pasted beside their certificates.
-fn only_certificates(text: &str) -> String {
+fn only_certificates(key: &str, text: &str) -> String {
     let (mut seen, mut rest) = (String::new(), text);
     while let Some((before, block)) = rest.find(BEGIN).map(|at| rest.split_at(at)) {
         let length = block.find(END).map_or(block.len(), |at| at + END.len());
         let (block, after) = block.split_at(length);
-        show(&mut seen, before, false);
-        show(&mut seen, block, is_certificate(block));
+        show(&mut seen, key, before, false);
+        show(&mut seen, key, block, is_certificate(block));
         rest = after;
     }
-    show(&mut seen, rest, false);
+    show(&mut seen, key, rest, false);
     seen
 }
 
-fn show(seen: &mut String, text: &str, is_public: bool) {
+fn show(seen: &mut String, key: &str, text: &str, is_public: bool) {
     if is_public || text.trim().is_empty() {
         seen.push_str(text);
         return;
@@ -105,7 +106,8 @@ fn show(seen: &mut String, text: &str, is_public: bool) {
     if !seen.is_empty() && !seen.ends_with('\n') {
         seen.push('\n');
     }
-    seen.push_str("[redacted]\n");
+    seen.push_str(&Redacted::secret(key, text));
+    seen.push('\n');
 }
 
 /// Whether a block holds what its marks say, and nothing between the lines.
@@ -151,15 +153,19 @@ mod tests {
         let annotation = "kubectl.kubernetes.io/last-applied-configuration";
         let secret = masked(&json!({"kind": "Secret", "apiVersion": "v1", "type": "Opaque",
             "metadata": {"name": "db-password", "uid": "u", "annotations": {annotation: "{\"data\":{\"a\":\"b2xk\"}}"}},
-            "data": {"password": "aHVudGVyMg==", "host": "ZGI="}}));
-        assert_eq!(secret["data"], json!({"password": "W3JlZGFjdGVkXQ==", "host": "W3JlZGFjdGVkXQ=="}));
+            "data": {"password": "aHVudGVyMg==", "host": "ZGF0YWJhc2U="}}));
+        let hidden = |name: &str, value: &str| base64(Redacted::secret(name, value).as_bytes());
+        assert_eq!(
+            secret["data"],
+            json!({"password": hidden("password", "hunter2"), "host": hidden("host", "database")})
+        );
         assert!(!secret.to_string().contains("b2xk"), "{secret}");
         assert_eq!(
             (&secret["metadata"]["name"], &secret["metadata"]["uid"]),
             (&json!("db-password"), &json!("u"))
         );
         let typed: k8s_openapi::api::core::v1::Secret = serde_json::from_value(secret).unwrap();
-        assert_eq!(typed.data.unwrap()["host"].0, HIDDEN);
+        assert_eq!(typed.data.unwrap()["host"].0, Redacted::secret("host", "database").as_bytes());
     }
 
     #[test]
@@ -167,7 +173,10 @@ mod tests {
         let pod = masked(&json!({"kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [
             {"name": "c", "env": [{"name": "DB_PASSWORD", "value": "hunter2"}, {"name": "PORT", "value": "80"}]}]}}));
         let env = &pod["spec"]["containers"][0]["env"];
-        assert_eq!((&env[0]["value"], &env[1]["value"]), (&json!("[redacted]"), &json!("80")));
+        assert_eq!(
+            (&env[0]["value"], &env[1]["value"]),
+            (&json!(*Redacted::secret("DB_PASSWORD", "hunter2")), &json!("80"))
+        );
         let text = base64(b"db.password=hunter2\nport=80\n");
         let map = masked(
             &json!({"kind": "ConfigMap", "metadata": {"name": "m"}, "binaryData": {"a": text, "b": "/w=="}}),
@@ -185,8 +194,10 @@ mod tests {
     fn captured(type_: &str, key: &str, value: &str) -> String {
         let secret = masked(&json!({"kind": "Secret", "type": type_, "metadata": {"name": "tls"},
             "data": {key: base64(value.as_bytes()), "tls.key": base64(b"-----BEGIN CERTIFICATE-----")}}));
-        assert_eq!(secret["data"]["tls.key"], base64(HIDDEN));
-        String::from_utf8(decoded(secret["data"][key].as_str().unwrap()).unwrap()).unwrap()
+        let text = |value: &Value| String::from_utf8(decoded(value.as_str().unwrap()).unwrap()).unwrap();
+        assert!(text(&secret["data"]["tls.key"]).starts_with("‹secret:tls.key#"), "{secret}");
+        let placeholder = regex::Regex::new("‹secret:[a-z.]+#[a-z2-7]{4}›").unwrap();
+        placeholder.replace_all(&text(&secret["data"][key]), "‹hidden›").into_owned()
     }
 
     #[test]
@@ -197,17 +208,17 @@ mod tests {
             for name in CERTIFICATES {
                 assert_eq!(captured(type_, name, &chain), chain, "{type_} {name}");
             }
-            assert_eq!(captured(type_, "cert", &chain), "[redacted]");
+            assert_eq!(captured(type_, "cert", &chain), "‹hidden›");
         }
-        let hidden = "[redacted]\n";
+        let hidden = "‹hidden›\n";
         for (value, expected) in [
             (format!("{pem}{key}"), format!("{pem}{hidden}")),
             (format!("{key}{pem}"), format!("{hidden}{pem}")),
             (format!("{pem}{key}{pem}"), format!("{pem}{hidden}{pem}")),
             (format!("{}{key}", pem.trim_end()), format!("{pem}{hidden}")),
             (format!("password=x {pem}"), format!("{hidden}{pem}")),
-            (key.to_owned(), "[redacted]".into()),
-            ("hunter2".into(), "[redacted]".into()),
+            (key.to_owned(), "‹hidden›".into()),
+            ("hunter2".into(), "‹hidden›".into()),
             // A block that never ends, and blocks that are not what they say.
             (format!("{BEGIN}\n{key}{pem}"), format!("{hidden}\n")),
             (format!("{BEGIN}\n{key}"), hidden.into()),
