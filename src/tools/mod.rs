@@ -12,7 +12,12 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{cluster::Cluster, event::ToolCall, llm::ToolSpec, redact::Redacted};
+use crate::{
+    cluster::Cluster,
+    event::ToolCall,
+    llm::{INVALID_ARGS, ToolSpec},
+    redact::Redacted,
+};
 
 /// What a tool is lent for one call.
 #[derive(Clone)]
@@ -123,7 +128,13 @@ impl Toolbox {
 
     /// Carries out a call.
     pub async fn call(&self, call: &ToolCall, lent: &Lent) -> Answer {
+        let unreadable = call.args.get(INVALID_ARGS).and_then(Value::as_str);
         match self.0.get(call.tool.as_str()) {
+            Some(_) if unreadable.is_some() => Answer::refused(format!(
+                "The arguments of {} are no JSON object: {}",
+                call.tool,
+                unreadable.unwrap_or_default()
+            )),
             Some(tool) => tool.call((*call.args).clone(), lent).await,
             None => {
                 let names: Vec<&str> = self.0.keys().copied().chain([report::NAME]).collect();
