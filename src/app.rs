@@ -10,11 +10,7 @@ use async_trait::async_trait;
 use secrecy::ExposeSecret;
 
 use crate::{
-    agent::{
-        Agent,
-        eyes::ClusterEyes,
-        rules::{self, Rules},
-    },
+    agent::{Agent, eyes::ClusterEyes, rules::Rules},
     chat::{Names, terminal},
     clock::Clock,
     cluster::Cluster,
@@ -73,7 +69,7 @@ pub struct App {
 impl App {
     /// Builds everything; nothing works yet.
     pub async fn open(config: Config) -> Result<Self, Problem> {
-        let model = model(&config)?;
+        let model = llm::connect(&config.llm, Arc::new(Rules)).map_err(Problem::setup)?;
         let cluster = Arc::new(connect(&config).await?);
         let url = store_url(&config)?;
         let store = Store::connect(&url, config.store.connections, Clock::system()).await?;
@@ -129,13 +125,6 @@ impl App {
 /// The configured cluster.
 pub async fn connect(config: &Config) -> Result<Cluster, Problem> {
     Cluster::connect(&config.cluster).await.map_err(Problem::setup)
-}
-
-fn model(config: &Config) -> Result<Arc<dyn Model>, Problem> {
-    if config.llm.model == rules::NAME {
-        return Ok(Arc::new(Rules));
-    }
-    llm::connect(&config.llm.model, &config.llm).map_err(Problem::setup)
 }
 
 /// The folder for what this program keeps of a person: history and, by default, the database.

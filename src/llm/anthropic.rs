@@ -8,7 +8,7 @@ use super::{
     draft::{CallDraft, Draft, End},
     remote::{Settings, Wire, endpoint, tool_name},
 };
-use crate::event::{CallId, Usage};
+use crate::event::CallId;
 
 /// The revision of the API that this is written for.
 const VERSION: &str = "2023-06-01";
@@ -72,11 +72,11 @@ impl Wire for Anthropic {
     fn hear(&self, event: &Value, draft: &mut Draft<'_>) -> bool {
         let index = event["index"].as_u64().unwrap_or_default();
         match event["type"].as_str().unwrap_or_default() {
-            "message_start" => read_usage(&event["message"]["usage"], &mut draft.usage),
+            "message_start" => read_usage(&event["message"]["usage"], draft),
             "content_block_start" => read_block(&event["content_block"], index, draft),
             "content_block_delta" => read_delta(&event["delta"], index, draft),
             "message_delta" => {
-                read_usage(&event["usage"], &mut draft.usage);
+                read_usage(&event["usage"], draft);
                 read_reason(&event["delta"], draft);
             }
             "message_stop" => {
@@ -93,7 +93,7 @@ impl Wire for Anthropic {
         for (index, block) in (0..).zip(blocks) {
             read_block(block, index, draft);
         }
-        read_usage(&reply["usage"], &mut draft.usage);
+        read_usage(&reply["usage"], draft);
         read_reason(reply, draft);
         draft.end(End::Done);
         true
@@ -203,11 +203,13 @@ fn read_reason(message: &Value, draft: &mut Draft<'_>) {
 }
 
 /// Takes in what is told: the start of a stream counts the prompt, its end the reply.
-fn read_usage(usage: &Value, into: &mut Usage) {
+fn read_usage(usage: &Value, draft: &mut Draft<'_>) {
     let number = |name: &str| usage[name].as_u64();
+    let into = &mut draft.usage;
     if let Some(fresh) = number("input_tokens") {
         into.cached = number("cache_read_input_tokens").unwrap_or_default();
-        into.input = fresh + into.cached + number("cache_creation_input_tokens").unwrap_or_default();
+        draft.cache_writes = number("cache_creation_input_tokens").unwrap_or_default();
+        into.input = fresh + into.cached + draft.cache_writes;
     }
     if let Some(output) = number("output_tokens") {
         into.output = output;

@@ -45,30 +45,33 @@ pub(super) struct CallDraft {
 /// A reply while it is being written.
 pub(super) struct Draft<'a> {
     live: &'a dyn Live,
-    thought: Thought,
+    muttering: Muttering,
     words: Pieces,
     heard: bool,
     end: Option<End>,
     pub(super) calls: Vec<CallDraft>,
     pub(super) usage: Usage,
+    /// Tokens of the prompt that were written to the provider's cache.
+    pub(super) cache_writes: u64,
 }
 
 impl<'a> Draft<'a> {
     pub(super) fn new(live: &'a dyn Live) -> Self {
         Self {
             live,
-            thought: Thought::default(),
+            muttering: Muttering::default(),
             words: Pieces::default(),
             heard: false,
             end: None,
             calls: Vec::new(),
             usage: Usage::default(),
+            cache_writes: 0,
         }
     }
 
     /// The next piece of text.
     pub(super) fn say(&mut self, piece: &str) {
-        let visible = self.thought.pass(piece);
+        let visible = self.muttering.pass(piece);
         if visible.is_empty() {
             return;
         }
@@ -96,7 +99,7 @@ impl<'a> Draft<'a> {
 
     /// The whole reply, told to its end.
     pub(super) fn finish(mut self, ids: &Ids) -> Result<Reply, Trouble> {
-        let held = self.thought.end();
+        let held = self.muttering.end();
         self.say(&held);
         let silent = self.calls.is_empty() && self.words.is_blank();
         match self.end {
@@ -117,7 +120,7 @@ impl<'a> Draft<'a> {
 
 /// Leaves out the `<think>…</think>` that some local models begin their answer with.
 #[derive(Debug)]
-enum Thought {
+enum Muttering {
     /// Too little was said to know.
     Unknown(String),
     /// Thinking aloud.
@@ -126,40 +129,40 @@ enum Thought {
     Over,
 }
 
-impl Default for Thought {
+impl Default for Muttering {
     fn default() -> Self {
-        Thought::Unknown(String::new())
+        Muttering::Unknown(String::new())
     }
 }
 
-impl Thought {
+impl Muttering {
     const OPEN: &str = "<think>";
     const CLOSE: &str = "</think>";
 
     /// What of `piece`, and of pieces held back before, belongs to the answer.
     fn pass(&mut self, piece: &str) -> String {
         match self {
-            Thought::Over => piece.to_owned(),
-            Thought::Unknown(held) => {
+            Muttering::Over => piece.to_owned(),
+            Muttering::Unknown(held) => {
                 held.push_str(piece);
                 let begun = held.trim_start();
                 if let Some(inside) = begun.strip_prefix(Self::OPEN) {
                     let inside = inside.to_owned();
-                    *self = Thought::Inside(String::new());
+                    *self = Muttering::Inside(String::new());
                     self.pass(&inside)
                 } else if Self::OPEN.starts_with(begun) {
                     String::new()
                 } else {
                     let held = std::mem::take(held);
-                    *self = Thought::Over;
+                    *self = Muttering::Over;
                     held
                 }
             }
-            Thought::Inside(held) => {
+            Muttering::Inside(held) => {
                 held.push_str(piece);
                 let Some((_, answer)) = held.split_once(Self::CLOSE) else { return String::new() };
                 let answer = answer.trim_start().to_owned();
-                *self = Thought::Over;
+                *self = Muttering::Over;
                 answer
             }
         }
@@ -167,9 +170,9 @@ impl Thought {
 
     /// What was held back and turned out to be no thought.
     fn end(&mut self) -> String {
-        match std::mem::replace(self, Thought::Over) {
-            Thought::Unknown(held) => held,
-            Thought::Inside(_) | Thought::Over => String::new(),
+        match std::mem::replace(self, Muttering::Over) {
+            Muttering::Unknown(held) => held,
+            Muttering::Inside(_) | Muttering::Over => String::new(),
         }
     }
 }

@@ -2,13 +2,17 @@
 
 mod anthropic;
 mod config;
+mod connect;
 mod draft;
+mod gate;
 mod openai;
+mod prices;
 mod remote;
 mod sse;
 mod trouble;
 
-pub use config::{Config, ConfigError, ModelConfig, Provider, connect};
+pub use config::{Config, ModelConfig, Provider};
+pub use connect::{ConfigError, connect};
 
 use std::time::Duration;
 

@@ -13,11 +13,13 @@ use reqwest::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{
     Live, Model, ModelError, Prompt, Reply,
     draft::{Draft, End, Ids},
+    gate::Gate,
+    prices::Prices,
     sse::Events,
     trouble::{Remedy, Trouble},
 };
@@ -33,6 +35,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// After a reply's last word its figures follow at once, or not at all.
 const AFTERTHOUGHT: Duration = Duration::from_secs(5);
+/// About how many bytes of a prompt make a token; for limits, until the provider says how many there were.
+const BYTES_OF_A_TOKEN: usize = 4;
 
 /// What a wire needs to know of its model.
 #[derive(Debug, Clone)]
@@ -99,6 +103,9 @@ pub(super) struct Remote {
     pub(super) stall: Duration,
     /// How many further attempts there may be.
     pub(super) retries: u32,
+    pub(super) prices: Prices,
+    /// What keeps it from being flooded.
+    pub(super) gate: Gate,
 }
 
 #[async_trait]
@@ -108,24 +115,31 @@ impl Model for Remote {
     }
 
     async fn complete(&self, prompt: &Prompt, live: &dyn Live) -> Result<Reply, ModelError> {
-        let outcome = timeout(self.whole, self.persist(prompt, live)).await;
-        let overdue = || Trouble::passing(format!("no answer within {}", seconds(self.whole)));
-        outcome.unwrap_or_else(|_| Err(overdue())).map_err(|trouble| self.explain(&trouble))
+        self.persist(prompt, live).await.map_err(|trouble| self.explain(&trouble))
     }
 }
 
 impl Remote {
-    /// Tries until there is a reply, a trouble that stays, or a word that was heard.
+    /// Tries until there is a reply, a trouble that stays, a word that was heard, or the time is over. Waiting for its
+    /// turn is no part of that time.
     async fn persist(&self, prompt: &Prompt, live: &dyn Live) -> Result<Reply, Trouble> {
         let ids = Ids::of(prompt);
+        let mut deadline = Instant::now() + self.whole;
         let mut failures = 0;
         loop {
-            let mut draft = Draft::new(live);
             let body = self.wire.body(prompt);
-            let outcome = self.attempt(&body, &mut draft).await;
+            let queued = Instant::now();
+            let expected = if self.gate.tokens.is_some() { about_tokens(&body) } else { 0 };
+            let pass = self.gate.enter(expected).await;
+            deadline += queued.elapsed();
+            let mut draft = Draft::new(live);
+            let outcome = timeout_at(deadline, self.attempt(&body, &mut draft)).await;
+            pass.settle(draft.usage.input + draft.usage.output);
+            let outcome = outcome.map_err(|_| self.overdue())?;
             let heard = draft.heard();
-            let trouble = match outcome {
-                Ok(()) => return draft.finish(&ids),
+            draft.usage.cost = self.prices.of(&draft.usage, draft.cache_writes);
+            let trouble = match outcome.and_then(|()| draft.finish(&ids)) {
+                Ok(reply) => return Ok(reply),
                 Err(trouble) => trouble,
             };
             if self.wire.concede(&body, &trouble) {
@@ -135,13 +149,17 @@ impl Remote {
                 return Err(trouble);
             }
             let pause = trouble.retry_after.unwrap_or_else(|| backoff(failures));
-            if pause > LONGEST_PAUSE {
+            if pause > LONGEST_PAUSE || Instant::now() + pause > deadline {
                 return Err(trouble);
             }
             failures += 1;
             tracing::warn!(model = self.name, failures, reason = %self.censor(&trouble.reason), "asking the model again");
             sleep(pause).await;
         }
+    }
+
+    fn overdue(&self) -> Trouble {
+        Trouble::passing(format!("no answer within {}", seconds(self.whole)))
     }
 
     async fn attempt(&self, body: &Value, draft: &mut Draft<'_>) -> Result<(), Trouble> {
@@ -275,6 +293,10 @@ impl Remote {
             }
         }
     }
+}
+
+fn about_tokens(body: &Value) -> u32 {
+    u32::try_from(body.to_string().len() / BYTES_OF_A_TOKEN).unwrap_or(u32::MAX)
 }
 
 fn not_a_model() -> Trouble {

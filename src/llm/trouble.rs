@@ -43,7 +43,7 @@ impl Trouble {
 
     /// Something that will be the same at the next attempt.
     pub(super) fn lasting(reason: impl Into<String>) -> Self {
-        Self { remedy: Remedy::Mend, reason: reason.into(), retry_after: None }
+        Self { remedy: Remedy::Mend, ..Self::passing(reason) }
     }
 
     /// An answer that is no success.
@@ -66,7 +66,7 @@ impl Trouble {
     pub(super) fn told(error: &Value) -> Self {
         let complaint = Complaint::of(error);
         let remedy = complaint.remedy(None);
-        Self { remedy, reason: format!("an error within the reply{}", complaint.words()), retry_after: None }
+        Self { remedy, ..Self::passing(format!("an error within the reply{}", complaint.words())) }
     }
 
     /// A failure of the connection. Its words name neither the URL (which may carry a key) nor its query.
@@ -132,10 +132,12 @@ impl Complaint {
 
     fn remedy(&self, status: Option<StatusCode>) -> Remedy {
         let message = self.message.to_lowercase();
-        if TOO_LONG.iter().any(|sign| message.contains(sign) || self.tag.contains(sign)) {
+        let says =
+            |signs: &[&str]| signs.iter().any(|sign| message.contains(sign) || self.tag.contains(sign));
+        if says(&TOO_LONG) {
             return Remedy::Shorten;
         }
-        if OUT_OF_CREDIT.iter().any(|sign| message.contains(sign) || self.tag.contains(sign)) {
+        if says(&OUT_OF_CREDIT) {
             return Remedy::Mend;
         }
         match status.map(|status| status.as_u16()) {

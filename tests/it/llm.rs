@@ -6,6 +6,7 @@ use std::{
 };
 
 use kubertnetes::{
+    agent::rules::Rules,
     event::{CallId, Look, ToolCall, Usage},
     llm::{
         Config, INVALID_ARGS, Live, Message, Model, ModelError, Prompt, Provider, Reply, ToolSpec, connect,
@@ -17,6 +18,7 @@ use serde_json::json;
 use crate::support::llm::{Answer, Script, ScriptedServer};
 
 mod config;
+mod limits;
 
 const BOTH: [Provider; 2] = [Provider::OpenAi, Provider::Anthropic];
 
@@ -37,7 +39,7 @@ impl Live for Ear {
 
 fn model(config: &Config) -> Arc<dyn Model> {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    connect("scripted", config).unwrap()
+    connect(config, Arc::new(Rules)).unwrap()
 }
 
 fn prompt(messages: Vec<Message>) -> Prompt {

@@ -293,7 +293,11 @@ impl ScriptedServer {
             timeout_seconds: 60,
             ..ModelConfig::default()
         };
-        Config { model: "scripted".into(), models: [("scripted".to_owned(), model)].into() }
+        Config {
+            model: "scripted".into(),
+            models: [("scripted".to_owned(), model)].into(),
+            ..Config::default()
+        }
     }
 }
 
