@@ -42,6 +42,8 @@ pub struct ModelConfig {
     pub max_tokens: u32,
     /// Sent where given; not every model takes one.
     pub temperature: Option<f64>,
+    /// How many tokens Anthropic's models may think before they reply; `None`: as they are.
+    pub thinking_tokens: Option<u32>,
     /// US dollars per million tokens that are read; `None`: nothing.
     pub price_input: Option<f64>,
     /// Per million that came from the provider's cache; `None`: as any other.
@@ -73,6 +75,7 @@ impl Default for ModelConfig {
             api_key_env: None,
             max_tokens: 4096,
             temperature: None,
+            thinking_tokens: None,
             price_input: None,
             price_cached: None,
             price_output: None,

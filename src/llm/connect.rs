@@ -71,10 +71,12 @@ fn remote(
         tokens: model.tokens_per_minute.map(Meter::new),
     };
     let settings = Settings {
+        name: name.to_owned(),
         base,
         model: model.model.clone(),
         max_tokens: model.max_tokens,
         temperature: model.temperature,
+        thinking_tokens: model.thinking_tokens,
     };
     let wire: Box<dyn Wire> = match provider {
         Provider::OpenAi => Box::new(OpenAi::new(settings)),
@@ -111,7 +113,19 @@ fn check(name: &str, model: &ModelConfig) -> Result<(), ConfigError> {
             return Err(wrong(name, &format!("has `{key}` = 0: set it to 1 or more")));
         }
     }
-    Ok(())
+    match model.thinking_tokens {
+        Some(_) if model.provider != Some(Provider::Anthropic) => {
+            Err(wrong(name, "has `thinking_tokens`, which only provider \"anthropic\" knows: take it out"))
+        }
+        Some(budget) if budget < 1024 || budget >= model.max_tokens => Err(wrong(
+            name,
+            &format!(
+                "has `thinking_tokens` = {budget}: set it to 1024 or more, and to less than `max_tokens` ({})",
+                model.max_tokens
+            ),
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn prices(name: &str, model: &ModelConfig) -> Result<Prices, ConfigError> {

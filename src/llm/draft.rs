@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{INVALID_ARGS, Live, Message, Prompt, Reply, trouble::Trouble};
+use super::{INVALID_ARGS, Live, Message, Prompt, Reply, thinking::Thinking, trouble::Trouble};
 use crate::{
     event::{CallId, ToolCall, Usage},
     redact::{Pieces, RedactedJson},
@@ -50,6 +50,7 @@ pub(super) struct Draft<'a> {
     heard: bool,
     end: Option<End>,
     pub(super) calls: Vec<CallDraft>,
+    pub(super) thinking: Thinking,
     pub(super) usage: Usage,
     /// Tokens of the prompt that were written to the provider's cache.
     pub(super) cache_writes: u64,
@@ -64,6 +65,7 @@ impl<'a> Draft<'a> {
             heard: false,
             end: None,
             calls: Vec::new(),
+            thinking: Thinking::default(),
             usage: Usage::default(),
             cache_writes: 0,
         }
@@ -97,8 +99,8 @@ impl<'a> Draft<'a> {
         self.heard
     }
 
-    /// The whole reply, told to its end.
-    pub(super) fn finish(mut self, ids: &Ids) -> Result<Reply, Trouble> {
+    /// The whole reply of `model`, told to its end.
+    pub(super) fn finish(mut self, model: &str, ids: &Ids) -> Result<Reply, Trouble> {
         let held = self.muttering.end();
         self.say(&held);
         let silent = self.calls.is_empty() && self.words.is_blank();
@@ -114,7 +116,8 @@ impl<'a> Draft<'a> {
         if !rest.is_empty() {
             self.live.delta(&rest);
         }
-        Ok(Reply { text, calls: ids.name(self.calls), usage: self.usage, ..Reply::default() })
+        let thought = self.thinking.finish(model);
+        Ok(Reply { text, calls: ids.name(self.calls), usage: self.usage, thought, ..Reply::default() })
     }
 }
 
@@ -278,7 +281,7 @@ mod tests {
                     draft.say(std::str::from_utf8(piece).unwrap());
                 }
                 draft.end(End::Done);
-                let reply = draft.finish(&no_ids()).unwrap();
+                let reply = draft.finish("m", &no_ids()).unwrap();
                 assert_eq!(reply.text.trim_start(), expected, "{said:?} in pieces of {size}");
                 assert_eq!(*heard.0.lock().unwrap(), reply.text.as_str());
             }
@@ -330,12 +333,12 @@ mod tests {
         let mut draft = Draft::new(&heard);
         draft.say("The pod is");
         draft.end(End::Full);
-        let text = draft.finish(&no_ids()).unwrap().text;
+        let text = draft.finish("m", &no_ids()).unwrap().text;
         assert!(text.starts_with("The pod is") && text.contains("max_tokens"), "{text}");
         assert_eq!(*heard.0.lock().unwrap(), text.as_str());
 
         let mut draft = Draft::new(&heard);
         draft.end(End::Full);
-        assert!(draft.finish(&no_ids()).unwrap_err().reason.contains("raise `max_tokens`"));
+        assert!(draft.finish("m", &no_ids()).unwrap_err().reason.contains("raise `max_tokens`"));
     }
 }

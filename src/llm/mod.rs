@@ -7,8 +7,10 @@ mod draft;
 mod gate;
 mod openai;
 mod prices;
+mod reasoning;
 mod remote;
 mod sse;
+mod thinking;
 mod trouble;
 
 pub use config::{Config, ModelConfig, Provider};

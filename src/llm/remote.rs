@@ -41,6 +41,8 @@ const BYTES_OF_A_TOKEN: usize = 4;
 /// What a wire needs to know of its model.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
+    /// What people call it; thoughts that go back bear this name.
+    pub(super) name: String,
     /// The server's address, as configured.
     pub(super) base: Url,
     /// The provider's name of the model.
@@ -48,6 +50,8 @@ pub(super) struct Settings {
     /// The longest reply.
     pub(super) max_tokens: u32,
     pub(super) temperature: Option<f64>,
+    /// How long it may think, in tokens.
+    pub(super) thinking_tokens: Option<u32>,
 }
 
 /// A provider's wire format.
@@ -138,7 +142,7 @@ impl Remote {
             let outcome = outcome.map_err(|_| self.overdue())?;
             let heard = draft.heard();
             draft.usage.cost = self.prices.of(&draft.usage, draft.cache_writes);
-            let trouble = match outcome.and_then(|()| draft.finish(&ids)) {
+            let trouble = match outcome.and_then(|()| draft.finish(&self.name, &ids)) {
                 Ok(reply) => return Ok(reply),
                 Err(trouble) => trouble,
             };

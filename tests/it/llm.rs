@@ -19,6 +19,7 @@ use crate::support::llm::{Answer, Script, ScriptedServer};
 
 mod config;
 mod limits;
+mod thoughts;
 
 const BOTH: [Provider; 2] = [Provider::OpenAi, Provider::Anthropic];
 

@@ -40,6 +40,14 @@ fn bad_configuration_is_one_sentence_that_says_what_to_do() {
             "[llm.models.x] has `max_concurrent` = 0: set it to 1 or more",
         ),
         (
+            "[models.x]\nprovider = 'openai'\nmodel = 'm'\nurl = 'http://h'\nthinking_tokens = 2000",
+            "[llm.models.x] has `thinking_tokens`, which only provider \"anthropic\" knows: take it out",
+        ),
+        (
+            "[models.x]\nprovider = 'anthropic'\nmodel = 'm'\nurl = 'http://h'\nthinking_tokens = 4096",
+            "[llm.models.x] has `thinking_tokens` = 4096: set it to 1024 or more, and to less than `max_tokens` (4096)",
+        ),
+        (
             "[models.x]\nprovider = 'openai'\nmodel = 'm'\nurl = 'http://h'\nprice_cached = -0.5",
             "[llm.models.x] has a `price_cached` that is no price: set it to dollars, 0 or more",
         ),

@@ -22,6 +22,8 @@ use tokio::sync::oneshot;
 mod frames;
 mod wellformed;
 
+pub use wellformed::seal_of;
+
 /// A request as the server got it.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -103,6 +105,10 @@ pub struct Answer {
     manner: Manner,
     pieces: usize,
     full: bool,
+    /// What comes before all else: members of a message of OpenAI's, blocks of Anthropic's.
+    thoughts: Vec<Value>,
+    /// Gemini's signature of the first call.
+    signature: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -149,6 +155,17 @@ impl Answer {
     pub fn in_pieces(mut self, pieces: usize) -> Self {
         self.pieces = pieces;
         self
+    }
+
+    /// Before anything else it thinks: members of a message of OpenAI's, or a block of Anthropic's.
+    pub fn thinking(mut self, thought: Value) -> Self {
+        self.thoughts.push(thought);
+        self
+    }
+
+    /// Its first call is signed, as Gemini does.
+    pub fn signed(self, signature: &str) -> Self {
+        Self { signature: Some(signature.into()), ..self }
     }
 
     /// In one piece, though a stream was asked for.
