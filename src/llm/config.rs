@@ -42,6 +42,8 @@ pub struct ModelConfig {
     pub max_tokens: u32,
     /// Sent where given; not every model takes one.
     pub temperature: Option<f64>,
+    /// How calls are asked for and written.
+    pub tools: Tools,
     /// How many tokens Anthropic's models may think before they reply; `None`: as they are.
     pub thinking_tokens: Option<u32>,
     /// US dollars per million tokens that are read; `None`: nothing.
@@ -75,6 +77,7 @@ impl Default for ModelConfig {
             api_key_env: None,
             max_tokens: 4096,
             temperature: None,
+            tools: Tools::default(),
             thinking_tokens: None,
             price_input: None,
             price_cached: None,
@@ -97,6 +100,17 @@ pub enum Provider {
     OpenAi,
     /// The Messages API.
     Anthropic,
+}
+
+/// How calls are asked for and written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tools {
+    /// As the provider's format has it.
+    #[default]
+    Native,
+    /// As JSON in the text: for models that know nothing else.
+    Text,
 }
 
 impl Provider {

@@ -1,13 +1,17 @@
 //! Builds the configured models. Knows how to build one, not how one works.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use reqwest::{Url, header::HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 
 use super::{
-    Config, Model, ModelConfig, Provider,
+    Config, Model, ModelConfig, Provider, Tools,
     anthropic::Anthropic,
     gate::{Gate, Meter},
     openai::OpenAi,
@@ -93,6 +97,7 @@ fn remote(
         retries: model.retries,
         prices: prices(name, model)?,
         gate,
+        calls_in_text: AtomicBool::new(model.tools == Tools::Text),
     })
 }
 

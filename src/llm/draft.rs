@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{INVALID_ARGS, Live, Message, Prompt, Reply, thinking::Thinking, trouble::Trouble};
+use super::{
+    INVALID_ARGS, Live, Message, Prompt, Reply, text_calls::TextCalls, thinking::Thinking, trouble::Trouble,
+};
 use crate::{
     event::{CallId, ToolCall, Usage},
     redact::{Pieces, RedactedJson},
@@ -16,6 +18,9 @@ const LONGEST_INVALID: usize = 2000;
 
 /// What a reader is told of a reply that was too long.
 const CUT_OFF: &str = "\n\n[cut off here: the reply reached `max_tokens`]";
+
+/// What is told of a reply without a word or a call.
+const NOTHING: &str = "it answered nothing";
 
 /// What is told of a reply that is nothing but thoughts.
 const SPENT: &str = "it used up `max_tokens` before it said anything: raise `max_tokens` of this model";
@@ -46,6 +51,8 @@ pub(super) struct CallDraft {
 pub(super) struct Draft<'a> {
     live: &'a dyn Live,
     muttering: Muttering,
+    /// Where calls come as text.
+    text_calls: Option<TextCalls>,
     words: Pieces,
     heard: bool,
     end: Option<End>,
@@ -61,6 +68,7 @@ impl<'a> Draft<'a> {
         Self {
             live,
             muttering: Muttering::default(),
+            text_calls: None,
             words: Pieces::default(),
             heard: false,
             end: None,
@@ -71,13 +79,25 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// A reply in whose text the calls stand.
+    pub(super) fn with_calls_in_text(live: &'a dyn Live) -> Self {
+        Self { text_calls: Some(TextCalls::default()), ..Self::new(live) }
+    }
+
     /// The next piece of text.
     pub(super) fn say(&mut self, piece: &str) {
-        let visible = self.muttering.pass(piece);
+        let mut visible = self.muttering.pass(piece);
+        if let Some(calls) = &mut self.text_calls {
+            visible = calls.pass(&visible);
+        }
+        self.tell(&visible);
+    }
+
+    fn tell(&mut self, visible: &str) {
         if visible.is_empty() {
             return;
         }
-        let settled = self.words.push(&visible);
+        let settled = self.words.push(visible);
         if !settled.is_empty() {
             self.heard = true;
             self.live.delta(&settled);
@@ -103,13 +123,19 @@ impl<'a> Draft<'a> {
     pub(super) fn finish(mut self, model: &str, ids: &Ids) -> Result<Reply, Trouble> {
         let held = self.muttering.end();
         self.say(&held);
+        if let Some(mut calls) = self.text_calls.take() {
+            let (rest, calls) = calls.end();
+            self.tell(&rest);
+            self.calls.extend(calls);
+        }
         let silent = self.calls.is_empty() && self.words.is_blank();
         match self.end {
             Some(End::Full) if silent => return Err(Trouble::lasting(SPENT)),
             Some(End::Declined) if silent => {
                 return Err(Trouble::lasting("it declined to answer (content filter)"));
             }
-            Some(End::Full) if self.calls.is_empty() => self.say(CUT_OFF),
+            _ if silent => return Err(Trouble { tries: Some(1), ..Trouble::passing(NOTHING) }),
+            Some(End::Full) if self.calls.is_empty() => self.tell(CUT_OFF),
             _ => {}
         }
         let (rest, text) = self.words.finish();
@@ -270,9 +296,7 @@ mod tests {
             (" \n<think></think>Yes", "Yes"),
             ("<thinking about it", "<thinking about it"),
             ("no <think>thought</think>", "no <think>thought</think>"),
-            ("<think>never finished", ""),
             ("<thi", "<thi"),
-            ("", ""),
         ] {
             for size in 1..=said.len().max(1) {
                 let heard = Heard::default();
@@ -340,5 +364,16 @@ mod tests {
         let mut draft = Draft::new(&heard);
         draft.end(End::Full);
         assert!(draft.finish("m", &no_ids()).unwrap_err().reason.contains("raise `max_tokens`"));
+    }
+
+    #[test]
+    fn nothing_is_no_reply() {
+        for said in ["", " \n", "<think>hm</think>", "<think>never finished"] {
+            let mut draft = Draft::new(&());
+            draft.say(said);
+            draft.end(End::Done);
+            let trouble = draft.finish("m", &no_ids()).unwrap_err();
+            assert_eq!((trouble.reason.as_str(), trouble.tries), (NOTHING, Some(1)), "{said:?}");
+        }
     }
 }

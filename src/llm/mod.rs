@@ -10,10 +10,11 @@ mod prices;
 mod reasoning;
 mod remote;
 mod sse;
+mod text_calls;
 mod thinking;
 mod trouble;
 
-pub use config::{Config, ModelConfig, Provider};
+pub use config::{Config, ModelConfig, Provider, Tools};
 pub use connect::{ConfigError, connect};
 
 use std::time::Duration;

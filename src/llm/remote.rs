@@ -2,7 +2,9 @@
 //! no configuration file.
 
 use std::{
+    borrow::Cow,
     hash::{BuildHasher, Hasher},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::Duration,
 };
 
@@ -21,6 +23,7 @@ use super::{
     gate::Gate,
     prices::Prices,
     sse::Events,
+    text_calls,
     trouble::{Remedy, Trouble},
 };
 use crate::redact::Redacted;
@@ -110,6 +113,8 @@ pub(super) struct Remote {
     pub(super) prices: Prices,
     /// What keeps it from being flooded.
     pub(super) gate: Gate,
+    /// Whether calls are asked for and read as text: configured so, or learnt from a server that refused tools.
+    pub(super) calls_in_text: AtomicBool,
 }
 
 #[async_trait]
@@ -131,12 +136,15 @@ impl Remote {
         let mut deadline = Instant::now() + self.whole;
         let mut failures = 0;
         loop {
-            let body = self.wire.body(prompt);
+            let in_text = self.calls_in_text.load(Relaxed);
+            let asked =
+                if in_text { Cow::Owned(text_calls::written_out(prompt)) } else { Cow::Borrowed(prompt) };
+            let body = self.wire.body(&asked);
             let queued = Instant::now();
             let expected = if self.gate.tokens.is_some() { about_tokens(&body) } else { 0 };
             let pass = self.gate.enter(expected).await;
             deadline += queued.elapsed();
-            let mut draft = Draft::new(live);
+            let mut draft = if in_text { Draft::with_calls_in_text(live) } else { Draft::new(live) };
             let outcome = timeout_at(deadline, self.attempt(&body, &mut draft)).await;
             pass.settle(draft.usage.input + draft.usage.output);
             let outcome = outcome.map_err(|_| self.overdue())?;
@@ -146,10 +154,10 @@ impl Remote {
                 Ok(reply) => return Ok(reply),
                 Err(trouble) => trouble,
             };
-            if self.wire.concede(&body, &trouble) {
+            if self.concede(&body, &trouble) {
                 continue;
             }
-            if trouble.remedy != Remedy::Wait || heard || failures == self.retries {
+            if trouble.remedy != Remedy::Wait || heard || failures >= self.most_failures(&trouble) {
                 return Err(trouble);
             }
             let pause = trouble.retry_after.unwrap_or_else(|| backoff(failures));
@@ -162,8 +170,24 @@ impl Remote {
         }
     }
 
+    fn most_failures(&self, trouble: &Trouble) -> u32 {
+        trouble.tries.map_or(self.retries, |tries| tries.min(self.retries))
+    }
+
     fn overdue(&self) -> Trouble {
         Trouble::passing(format!("no answer within {}", seconds(self.whole)))
+    }
+
+    /// Gives in to a server that refused part of what was sent; true: ask again.
+    fn concede(&self, sent: &Value, trouble: &Trouble) -> bool {
+        if trouble.remedy == Remedy::DropTools && sent.get("tools").is_some() {
+            if !self.calls_in_text.swap(true, Relaxed) {
+                tracing::warn!(model = self.name, reason = %self.censor(&trouble.reason),
+                    "the server takes no tools: calls are written as text from now on; `tools = \"text\"` does so at once");
+            }
+            return true;
+        }
+        self.wire.concede(sent, trouble)
     }
 
     async fn attempt(&self, body: &Value, draft: &mut Draft<'_>) -> Result<(), Trouble> {
@@ -284,7 +308,7 @@ impl Remote {
         match trouble.remedy {
             Remedy::Wait => ModelError::Unavailable { model, reason, retry_after: trouble.retry_after },
             Remedy::Shorten => ModelError::PromptTooLong { model, reason },
-            Remedy::Mend => ModelError::Rejected { model, reason },
+            Remedy::Mend | Remedy::DropTools => ModelError::Rejected { model, reason },
             Remedy::MendKey => {
                 let setting = &self.key_setting;
                 let what = match self.key {

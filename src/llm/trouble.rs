@@ -18,6 +18,8 @@ pub(super) enum Remedy {
     Wait,
     /// Shorten the prompt.
     Shorten,
+    /// Ask without tools: calls can be written as text.
+    DropTools,
     /// Give a valid API key.
     MendKey,
     /// Mend the configuration or the request.
@@ -33,12 +35,14 @@ pub(super) struct Trouble {
     pub(super) reason: String,
     /// When the provider wants to be asked again.
     pub(super) retry_after: Option<Duration>,
+    /// How many further attempts it is worth, where those are few.
+    pub(super) tries: Option<u32>,
 }
 
 impl Trouble {
     /// Something that may have passed by the next attempt.
     pub(super) fn passing(reason: impl Into<String>) -> Self {
-        Self { remedy: Remedy::Wait, reason: reason.into(), retry_after: None }
+        Self { remedy: Remedy::Wait, reason: reason.into(), retry_after: None, tries: None }
     }
 
     /// Something that will be the same at the next attempt.
@@ -59,7 +63,7 @@ impl Trouble {
             (_, code) => format!("HTTP {code}{words}"),
         };
         let retry_after = if remedy == Remedy::Wait { retry_after(headers) } else { None };
-        Self { remedy, reason, retry_after }
+        Self { remedy, reason, retry_after, tries: None }
     }
 
     /// An error inside a reply that began as a success.
@@ -140,6 +144,9 @@ impl Complaint {
         if says(&OUT_OF_CREDIT) {
             return Remedy::Mend;
         }
+        if says(&NO_TOOLS) {
+            return Remedy::DropTools;
+        }
         match status.map(|status| status.as_u16()) {
             Some(401) => Remedy::MendKey,
             Some(413) => Remedy::Shorten,
@@ -173,6 +180,17 @@ const TOO_LONG: [&str; 14] = [
 
 /// How they say that waiting will not help, though some say it with 429.
 const OUT_OF_CREDIT: [&str; 4] = ["insufficient_quota", "billing", "credit balance", "out of credit"];
+
+/// How they say that the model calls no tools, or that the server was not set up for it.
+const NO_TOOLS: [&str; 7] = [
+    "does not support tool",                 // Ollama
+    "does not support function calling",     // Fireworks, older gateways
+    "support tool use",                      // OpenRouter
+    "tool choice requires",                  // vLLM
+    "tools param requires",                  // llama.cpp
+    "does not support parameters: ['tools'", // LiteLLM
+    "tool calling is not supported",         // Groq
+];
 
 /// When the provider wants to be asked again: `retry-after-ms`, or `retry-after` in seconds. The date form is not read:
 /// no provider uses it and clocks differ.
@@ -227,6 +245,27 @@ mod tests {
             ),
             (403, r#"{"error":{"message":"your plan has no such model"}}"#, Remedy::Mend),
             (404, r#"{"error":"model 'x' not found"}"#, Remedy::Mend),
+            (402, "", Remedy::Mend),
+            (
+                400,
+                r#"{"error":{"message":"registry.ollama.ai/library/gemma:2b does not support tools","type":"api_error"}}"#,
+                Remedy::DropTools,
+            ),
+            (
+                400,
+                r#"{"object":"error","message":"\"auto\" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set"}"#,
+                Remedy::DropTools,
+            ),
+            (
+                500,
+                r#"{"error":{"code":500,"message":"tools param requires --jinja flag"}}"#,
+                Remedy::DropTools,
+            ),
+            (
+                404,
+                r#"{"error":{"message":"No endpoints found that support tool use.","code":404}}"#,
+                Remedy::DropTools,
+            ),
             (307, "", Remedy::Mend),
             (400, r#"{"error":{"message":"bad tool schema"}}"#, Remedy::Mend),
             (422, r#"{"detail":[{"loc":["body"],"msg":"extra"}]}"#, Remedy::Mend),

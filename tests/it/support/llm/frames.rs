@@ -35,6 +35,23 @@ fn openai_reason(answer: &Answer) -> &'static str {
     }
 }
 
+/// The same reply with its calls written into its text, as the instructions have it.
+pub fn in_text(mut answer: Answer) -> Answer {
+    let calls = std::mem::take(&mut answer.calls);
+    let object = |(id, tool, args): &(String, String, String)| {
+        let args = if args.is_empty() { "{}" } else { args.as_str() };
+        format!("{{\"id\": {}, \"tool\": {}, \"args\": {args}}}", json!(id), json!(tool))
+    };
+    let objects: Vec<String> = calls.iter().map(object).collect();
+    let block = match objects.as_slice() {
+        [] => return answer,
+        [one] => format!("```json\n{one}\n```"),
+        many => format!("```json\n[\n{},\n]\n```\nThen I will know more.", many.join(",\n")),
+    };
+    answer.text = format!("{}\n\n{block}", answer.text).trim_start().to_owned();
+    answer
+}
+
 fn signature(answer: &Answer, index: usize) -> Option<Value> {
     let signature = answer.signature.as_ref().filter(|_| index == 0)?;
     Some(json!({ "google": { "thought_signature": signature } }))

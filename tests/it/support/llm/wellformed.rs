@@ -17,7 +17,7 @@ pub fn faults(request: &Request) -> Vec<String> {
     if body["max_tokens"].as_u64().or(body["max_completion_tokens"].as_u64()).unwrap_or(0) == 0 {
         faults.push("`max_tokens` is missing".into());
     }
-    if body["tools"].as_array().is_none_or(Vec::is_empty) {
+    if !request.in_text() && body["tools"].as_array().is_none_or(Vec::is_empty) {
         faults.push("`tools` are missing".into());
     }
     let messages = body["messages"].as_array().cloned().unwrap_or_default();
