@@ -11,13 +11,15 @@ use serde::Deserialize;
 pub struct Config {
     /// Which model answers: `rules`, which is built in, or a name of `models`.
     pub model: String,
+    /// Who is asked, in this order, where that model cannot be had: names as those of `model`.
+    pub fallbacks: Vec<String>,
     /// The models that are reached over the network, by the name that people call them: `[llm.models.NAME]`.
     pub models: BTreeMap<String, ModelConfig>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { model: "rules".into(), models: BTreeMap::new() }
+        Self { model: "rules".into(), fallbacks: Vec::new(), models: BTreeMap::new() }
     }
 }
 
@@ -46,6 +48,9 @@ pub struct ModelConfig {
     pub tools: Tools,
     /// How many tokens Anthropic's models may think before they reply; `None`: as they are.
     pub thinking_tokens: Option<u32>,
+    /// How many tokens it can read; `None`: unknown. One that stands in for another gets what was too long for that
+    /// one only where it is known to read more.
+    pub context_tokens: Option<u64>,
     /// US dollars per million tokens that are read; `None`: nothing.
     pub price_input: Option<f64>,
     /// Per million that came from the provider's cache; `None`: as any other.
@@ -79,6 +84,7 @@ impl Default for ModelConfig {
             temperature: None,
             tools: Tools::default(),
             thinking_tokens: None,
+            context_tokens: None,
             price_input: None,
             price_cached: None,
             price_output: None,

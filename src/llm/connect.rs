@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use super::{
     Config, Model, ModelConfig, Provider, Tools,
     anthropic::Anthropic,
+    chain::{Chain, Link},
     gate::{Gate, Meter},
     openai::OpenAi,
     prices::Prices,
@@ -24,18 +25,31 @@ use super::{
 #[error("{0}")]
 pub struct ConfigError(String);
 
-/// The configured model; `built_in` is the one that needs no section. Nothing is sent yet.
+/// The configured model, with those behind it that stand in for it; `built_in` is the one that needs no section. Nothing
+/// is sent yet.
 ///
 /// # Errors
-/// There is none of that name, or its section is incomplete or contradicts itself.
+/// There is none of such a name, or its section is incomplete or contradicts itself.
 pub fn connect(config: &Config, built_in: Arc<dyn Model>) -> Result<Arc<dyn Model>, ConfigError> {
     if config.model == built_in.name() {
         return Ok(built_in);
     }
     let places = places(config);
-    let name = &config.model;
-    let model = config.models.get(name).ok_or_else(|| unknown(name, built_in.name(), config))?;
-    Ok(Arc::new(remote(name, model, &places)?))
+    let mut links: Vec<Link> = Vec::new();
+    let mut names: Vec<&String> = Vec::new();
+    for name in std::iter::once(&config.model).chain(&config.fallbacks) {
+        if names.contains(&name) {
+            continue;
+        }
+        names.push(name);
+        if name == built_in.name() {
+            links.push(Link::new(built_in.clone(), None));
+            continue;
+        }
+        let model = config.models.get(name).ok_or_else(|| unknown(name, built_in.name(), config))?;
+        links.push(Link::new(Arc::new(remote(name, model, &places)?), model.context_tokens));
+    }
+    Ok(Arc::new(Chain { links }))
 }
 
 /// One place per request that a server gets at once, by its address: what floods it is what all models there are asked.

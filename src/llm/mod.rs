@@ -1,6 +1,7 @@
 //! Talks to a language model. Knows no Kubernetes, chat or SQL.
 
 mod anthropic;
+mod chain;
 mod config;
 mod connect;
 mod draft;
@@ -131,7 +132,20 @@ pub enum ModelError {
         model: String,
         /// What the provider said, and what to check.
         reason: Redacted,
+        /// Whether it is about this model's key, credit or address, so that another model may answer.
+        account: bool,
     },
+}
+
+impl ModelError {
+    /// The model's name, and what was said.
+    fn told(&self) -> (&str, &Redacted) {
+        match self {
+            ModelError::Unavailable { model, reason, .. }
+            | ModelError::PromptTooLong { model, reason }
+            | ModelError::Rejected { model, reason, .. } => (model, reason),
+        }
+    }
 }
 
 /// A language model.

@@ -308,7 +308,8 @@ impl Remote {
         match trouble.remedy {
             Remedy::Wait => ModelError::Unavailable { model, reason, retry_after: trouble.retry_after },
             Remedy::Shorten => ModelError::PromptTooLong { model, reason },
-            Remedy::Mend | Remedy::DropTools => ModelError::Rejected { model, reason },
+            Remedy::Mend | Remedy::DropTools => ModelError::Rejected { model, reason, account: false },
+            Remedy::MendAccount => ModelError::Rejected { model, reason, account: true },
             Remedy::MendKey => {
                 let setting = &self.key_setting;
                 let what = match self.key {
@@ -317,7 +318,7 @@ impl Remote {
                     }
                     None => format!("model {model} wants an API key: set {setting} ({reason})"),
                 };
-                ModelError::Rejected { model, reason: Redacted::new(what) }
+                ModelError::Rejected { model, reason: Redacted::new(what), account: true }
             }
         }
     }

@@ -22,6 +22,8 @@ pub(super) enum Remedy {
     DropTools,
     /// Give a valid API key.
     MendKey,
+    /// Mend what this account may have or where it is asked for; another model may answer meanwhile.
+    MendAccount,
     /// Mend the configuration or the request.
     Mend,
 }
@@ -56,7 +58,7 @@ impl Trouble {
         let remedy = complaint.remedy(Some(status));
         let words = complaint.words();
         let reason = match (remedy, status.as_u16()) {
-            (Remedy::Mend, 404) => format!("HTTP 404, check the model's `url` and `model`{words}"),
+            (Remedy::MendAccount, 404) => format!("HTTP 404, check the model's `url` and `model`{words}"),
             (Remedy::Mend, code @ 300..=399) => {
                 format!("HTTP {code}, the server redirects elsewhere: check the model's `url`{words}")
             }
@@ -142,19 +144,21 @@ impl Complaint {
             return Remedy::Shorten;
         }
         if says(&OUT_OF_CREDIT) {
-            return Remedy::Mend;
+            return Remedy::MendAccount;
         }
         if says(&NO_TOOLS) {
             return Remedy::DropTools;
         }
         match status.map(|status| status.as_u16()) {
             Some(401) => Remedy::MendKey,
+            Some(402..=404) => Remedy::MendAccount,
             Some(413) => Remedy::Shorten,
             Some(408 | 409 | 425 | 429 | 500..=599) => Remedy::Wait,
             Some(400) if message.contains("api key not valid") => Remedy::MendKey,
             Some(_) => Remedy::Mend,
             None if self.tag.contains("authentication") => Remedy::MendKey,
-            None if self.tag.contains("invalid_request") || self.tag.contains("permission") => Remedy::Mend,
+            None if self.tag.contains("permission") => Remedy::MendAccount,
+            None if self.tag.contains("invalid_request") => Remedy::Mend,
             None => Remedy::Wait,
         }
     }
@@ -220,12 +224,12 @@ mod tests {
             (
                 429,
                 r#"{"error":{"message":"You exceeded your current quota, check your plan and billing details","code":"insufficient_quota"}}"#,
-                Remedy::Mend,
+                Remedy::MendAccount,
             ),
             (
                 400,
                 r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low"}}"#,
-                Remedy::Mend,
+                Remedy::MendAccount,
             ),
             (
                 529,
@@ -243,9 +247,9 @@ mod tests {
                 r#"[{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}]"#,
                 Remedy::MendKey,
             ),
-            (403, r#"{"error":{"message":"your plan has no such model"}}"#, Remedy::Mend),
-            (404, r#"{"error":"model 'x' not found"}"#, Remedy::Mend),
-            (402, "", Remedy::Mend),
+            (403, r#"{"error":{"message":"your plan has no such model"}}"#, Remedy::MendAccount),
+            (404, r#"{"error":"model 'x' not found"}"#, Remedy::MendAccount),
+            (402, "", Remedy::MendAccount),
             (
                 400,
                 r#"{"error":{"message":"registry.ollama.ai/library/gemma:2b does not support tools","type":"api_error"}}"#,

@@ -17,6 +17,7 @@ use serde_json::json;
 
 use crate::support::llm::{Answer, Script, ScriptedServer, Speech};
 
+mod chain;
 mod config;
 mod endings;
 mod limits;

@@ -52,6 +52,10 @@ fn bad_configuration_is_one_sentence_that_says_what_to_do() {
             "[llm.models.x] has a `price_cached` that is no price: set it to dollars, 0 or more",
         ),
         (
+            "fallbacks = ['rules', 'z']\n[models.x]\nprovider = 'openai'\nmodel = 'm'\nurl = 'http://h'",
+            "there is no model `z`: known are `rules`, `x`, `y`; add a section [llm.models.z]",
+        ),
+        (
             "[models.x]\nprovider = 'openai'\nmodel = 'm'\napi_key = 'a'\napi_key_env = 'B'",
             "[llm.models.x] has more than one of `api_key`, `api_key_file` and `api_key_env`: keep one",
         ),
