@@ -196,11 +196,12 @@ const NO_TOOLS: [&str; 7] = [
     "tool calling is not supported",         // Groq
 ];
 
-/// When the provider wants to be asked again: `retry-after-ms`, or `retry-after` in seconds. The date form is not read:
-/// no provider uses it and clocks differ.
+/// When the provider wants to be asked again: `retry-after-ms`, or `retry-after` in seconds, which LiteLLM hands on under
+/// a name of its own. The date form is not read: no provider uses it and clocks differ.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
-    let seconds = number("retry-after-ms").map(|ms| ms / 1000.0).or_else(|| number("retry-after"))?;
+    let seconds = number("retry-after-ms").map(|ms| ms / 1000.0);
+    let seconds = seconds.or_else(|| number("retry-after")).or_else(|| number("llm_provider-retry-after"))?;
     Duration::try_from_secs_f64(seconds).ok()
 }
 
@@ -350,6 +351,7 @@ mod tests {
         };
         assert_eq!(wait(&[("retry-after", "7")]), Some(Duration::from_secs(7)));
         assert_eq!(wait(&[("retry-after", " 1.5 ")]), Some(Duration::from_millis(1500)));
+        assert_eq!(wait(&[("llm_provider-retry-after", "7")]), Some(Duration::from_secs(7)));
         assert_eq!(
             wait(&[("retry-after", "7"), ("retry-after-ms", "250")]),
             Some(Duration::from_millis(250))

@@ -20,6 +20,7 @@ use crate::support::llm::{Answer, Script, ScriptedServer, Speech};
 mod chain;
 mod config;
 mod endings;
+mod foreign;
 mod limits;
 mod same_log;
 mod talk;
