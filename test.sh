@@ -5,6 +5,10 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
+at_exit=(:)
+trap 'cd /; for command in "${at_exit[@]}"; do eval "$command" || true; done' EXIT
+. tests/foreign/servers.sh
+
 say() { printf '\n== %s\n' "$*"; }
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
@@ -47,7 +51,7 @@ start_postgres() {
         "-c listen_addresses='' -c unix_socket_directories='$folder' -c fsync=off -c full_page_writes=off -c max_connections=200" \
         >/dev/null
     cd - >/dev/null
-    trap 'cd /; '"${run[*]}"' "'"$bin"'/pg_ctl" -D "'"$folder"'/data" -m immediate stop >/dev/null; rm -rf "'"$folder"'"' EXIT
+    at_exit+=("${run[*]} '$bin/pg_ctl' -D '$folder/data' -m immediate stop >/dev/null; rm -rf '$folder'")
     KUBERT_TEST_POSTGRES="postgres://tests@$(printf %s "$folder" | sed 's|/|%2F|g')"
     export KUBERT_TEST_POSTGRES
 }
@@ -68,4 +72,5 @@ fi
 
 say "tests"
 start_postgres
+start_aimock || echo "aimock did not start: the tests against it are left out" >&2
 cargo test --locked "$@"

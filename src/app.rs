@@ -10,11 +10,7 @@ use async_trait::async_trait;
 use secrecy::ExposeSecret;
 
 use crate::{
-    agent::{
-        self, Agent,
-        eyes::ClusterEyes,
-        rules::{self, Rules},
-    },
+    agent::{self, Agent, eyes::ClusterEyes, rules::Rules},
     chat::{Ledger, Names, terminal},
     clock::Clock,
     cluster::Cluster,
@@ -75,7 +71,7 @@ impl App {
     /// Builds everything; nothing works yet.
     pub async fn open(config: Config) -> Result<Self, Problem> {
         let rules = redact::Rules::new(&config.redact).map_err(Problem::Setup)?;
-        let model = model(&config)?;
+        let model = llm::connect(&config.llm, Arc::new(Rules)).map_err(Problem::setup)?;
         let cluster = Arc::new(connect(&config).await?);
         let store = store(&config).await?;
         redact::configure(store.mask_key().await?, rules);
@@ -144,13 +140,6 @@ pub async fn connect(config: &Config) -> Result<Cluster, Problem> {
 pub async fn store(config: &Config) -> Result<Store, Problem> {
     let url = store_url(config)?;
     Ok(Store::connect(&url, config.store.connections, Clock::system()).await?)
-}
-
-fn model(config: &Config) -> Result<Arc<dyn Model>, Problem> {
-    if config.llm.model == rules::NAME {
-        return Ok(Arc::new(Rules));
-    }
-    llm::connect(&config.llm.model, &config.llm).map_err(Problem::setup)
 }
 
 /// The folder for what this program keeps of a person: history and, by default, the database.

@@ -10,7 +10,10 @@ use crate::{
     event::{Cause, Citation, Diagnosis, Entry, ToolCall},
     finding::{Confidence, Evidence, Finding, Fix, Resource, Severity},
     redact::Redacted,
-    tools::report::{Args, CauseArgs, ConfidenceArg},
+    tools::{
+        report::{Args, CauseArgs, ConfidenceArg},
+        unreadable,
+    },
 };
 
 /// The quotes that a cause shows.
@@ -27,6 +30,9 @@ pub struct Checked {
 
 /// What a call of `report` comes to. The error says why it cannot be read, in words that the model can mend.
 pub fn check(call: &ToolCall, log: &[Entry]) -> Result<Checked, String> {
+    if let Some(why) = unreadable(call) {
+        return Err(why);
+    }
     let args: Args = serde_json::from_value((*call.args).clone())
         .map_err(|e| format!("The report does not fit its schema: {e}."))?;
     if args.summary.trim().is_empty() {

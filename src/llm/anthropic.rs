@@ -1,5 +1,7 @@
 //! The wire format of Anthropic's Messages API. Makes requests and reads replies; sends nothing itself.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use reqwest::{RequestBuilder, Url, header::HeaderValue};
 use serde_json::{Value, json};
 
@@ -7,8 +9,10 @@ use super::{
     Message, Prompt,
     draft::{CallDraft, Draft, End},
     remote::{Settings, Wire, endpoint, tool_name},
+    thinking::own,
+    trouble::{Remedy, Trouble},
 };
-use crate::event::{CallId, Usage};
+use crate::event::{CallId, ThoughtKind, ThoughtPart};
 
 /// The revision of the API that this is written for.
 const VERSION: &str = "2023-06-01";
@@ -17,11 +21,13 @@ const VERSION: &str = "2023-06-01";
 pub(super) struct Anthropic {
     settings: Settings,
     url: Url,
+    /// The model decides by itself how long it thinks, and refuses to be told.
+    adaptive: AtomicBool,
 }
 
 impl Anthropic {
     pub(super) fn new(settings: Settings) -> Self {
-        Self { url: url(&settings.base), settings }
+        Self { url: url(&settings.base), settings, adaptive: AtomicBool::new(false) }
     }
 }
 
@@ -47,9 +53,10 @@ impl Wire for Anthropic {
     }
 
     fn body(&self, prompt: &Prompt) -> Value {
+        let thinks = self.settings.thinking_tokens.is_none() || can_think(prompt, &self.settings.name);
         let mut body = json!({
             "model": self.settings.model,
-            "messages": messages(prompt),
+            "messages": messages(prompt, thinks, &self.settings.name),
             "max_tokens": self.settings.max_tokens,
             "stream": true,
         });
@@ -66,7 +73,19 @@ impl Wire for Anthropic {
                 body["tool_choice"] = json!({ "type": "none" });
             }
         }
-        if let Some(temperature) = self.settings.temperature {
+        match self.settings.thinking_tokens {
+            Some(_) if thinks && self.adaptive.load(Relaxed) => {
+                body["thinking"] = json!({ "type": "adaptive" });
+            }
+            Some(budget) if thinks => {
+                body["thinking"] = json!({ "type": "enabled", "budget_tokens": budget });
+            }
+            _ => {}
+        }
+        // Who thinks takes no temperature.
+        if let Some(temperature) = self.settings.temperature
+            && body.get("thinking").is_none()
+        {
             body["temperature"] = json!(temperature);
         }
         body
@@ -75,11 +94,11 @@ impl Wire for Anthropic {
     fn hear(&self, event: &Value, draft: &mut Draft<'_>) -> bool {
         let index = event["index"].as_u64().unwrap_or_default();
         match event["type"].as_str().unwrap_or_default() {
-            "message_start" => read_usage(&event["message"]["usage"], &mut draft.usage),
+            "message_start" => read_usage(&event["message"]["usage"], draft),
             "content_block_start" => read_block(&event["content_block"], index, draft),
             "content_block_delta" => read_delta(&event["delta"], index, draft),
             "message_delta" => {
-                read_usage(&event["usage"], &mut draft.usage);
+                read_usage(&event["usage"], draft);
                 read_reason(&event["delta"], draft);
             }
             "message_stop" => {
@@ -96,11 +115,28 @@ impl Wire for Anthropic {
         for (index, block) in (0..).zip(blocks) {
             read_block(block, index, draft);
         }
-        read_usage(&reply["usage"], &mut draft.usage);
+        read_usage(&reply["usage"], draft);
         read_reason(reply, draft);
         draft.end(End::Done);
         true
     }
+
+    fn concede(&self, sent: &Value, trouble: &Trouble) -> bool {
+        let wants = trouble.remedy == Remedy::Mend && trouble.reason.contains("adaptive");
+        wants && sent.get("thinking").is_some() && !self.adaptive.swap(true, Relaxed)
+    }
+}
+
+/// Whether the model may be asked to think now. It may not begin to in the middle of its turn: where the reply before
+/// the last results has no thought, since another model gave it or its words had to be masked, this one goes without.
+fn can_think(prompt: &Prompt, name: &str) -> bool {
+    let last = prompt.messages.iter().rev().find_map(|message| match message {
+        Message::Model { calls, thought, .. } => {
+            Some(calls.is_empty() || !own(thought.as_ref(), name).is_empty())
+        }
+        _ => None,
+    });
+    last.unwrap_or(true)
 }
 
 /// Asks for what comes before and including `block` to be cached.
@@ -113,10 +149,17 @@ fn mark(block: Option<&mut Value>) {
 /// The messages: roles alternate, a person's comes first, all results of one reply stand in one message. The last two of
 /// a person's are marked for the cache, the newest to be found next time and the one before it to be found now, even
 /// where many calls lie between them.
-fn messages(prompt: &Prompt) -> Vec<Value> {
+fn messages(prompt: &Prompt, thinks: bool, name: &str) -> Vec<Value> {
     let mut turns: Vec<(&str, Vec<Value>)> = Vec::new();
     for message in &prompt.messages {
-        let (role, blocks) = blocks(message);
+        let (role, mut blocks) = blocks(message);
+        if let Message::Model { thought, .. } = message
+            && thinks
+            && !blocks.is_empty()
+        {
+            // Of turns that are over, the provider leaves the thoughts out by itself.
+            blocks.splice(..0, own(thought.as_ref(), name).iter().filter_map(thought_block));
+        }
         if blocks.is_empty() {
             continue;
         }
@@ -157,6 +200,17 @@ fn blocks(message: &Message) -> (&'static str, Vec<Value>) {
     }
 }
 
+fn thought_block(part: &ThoughtPart) -> Option<Value> {
+    let seal = part.seal.as_ref()?;
+    match part.kind {
+        ThoughtKind::Thinking => {
+            Some(json!({ "type": "thinking", "thinking": part.text, "signature": seal }))
+        }
+        ThoughtKind::RedactedThinking => Some(json!({ "type": "redacted_thinking", "data": seal })),
+        _ => None,
+    }
+}
+
 /// Blank text is refused by the API, so it is left out.
 fn said(text: &str) -> Vec<Value> {
     if text.trim().is_empty() { vec![] } else { vec![text_block(text)] }
@@ -175,6 +229,8 @@ fn read_block(block: &Value, index: u64, draft: &mut Draft<'_>) {
     let member = |name: &str| block[name].as_str().unwrap_or_default();
     match member("type") {
         "text" => draft.say(member("text")),
+        "thinking" => think(ThoughtKind::Thinking, index, member("thinking"), member("signature"), draft),
+        "redacted_thinking" => think(ThoughtKind::RedactedThinking, index, "", member("data"), draft),
         "tool_use" => {
             // While streaming, the input begins as `{}` and its text follows.
             let args = block["input"].as_object().filter(|input| !input.is_empty());
@@ -185,12 +241,22 @@ fn read_block(block: &Value, index: u64, draft: &mut Draft<'_>) {
     }
 }
 
+fn think(kind: ThoughtKind, index: u64, words: &str, seal: &str, draft: &mut Draft<'_>) {
+    if let Some(part) = draft.thinking.part(kind, index) {
+        part.text.push_str(words);
+        part.seal.push_str(seal);
+    }
+}
+
 fn read_delta(delta: &Value, index: u64, draft: &mut Draft<'_>) {
-    match delta["type"].as_str().unwrap_or_default() {
-        "text_delta" => draft.say(delta["text"].as_str().unwrap_or_default()),
+    let member = |name: &str| delta[name].as_str().unwrap_or_default();
+    match member("type") {
+        "text_delta" => draft.say(member("text")),
+        "thinking_delta" => think(ThoughtKind::Thinking, index, member("thinking"), "", draft),
+        "signature_delta" => think(ThoughtKind::Thinking, index, "", member("signature"), draft),
         "input_json_delta" => {
             if let Some(call) = draft.calls.iter_mut().find(|call| call.index == index) {
-                call.args.push_str(delta["partial_json"].as_str().unwrap_or_default());
+                call.args.push_str(member("partial_json"));
             }
         }
         _ => {}
@@ -206,11 +272,13 @@ fn read_reason(message: &Value, draft: &mut Draft<'_>) {
 }
 
 /// Takes in what is told: the start of a stream counts the prompt, its end the reply.
-fn read_usage(usage: &Value, into: &mut Usage) {
+fn read_usage(usage: &Value, draft: &mut Draft<'_>) {
     let number = |name: &str| usage[name].as_u64();
+    let into = &mut draft.usage;
     if let Some(fresh) = number("input_tokens") {
         into.cached = number("cache_read_input_tokens").unwrap_or_default();
-        into.input = fresh + into.cached + number("cache_creation_input_tokens").unwrap_or_default();
+        draft.cache_writes = number("cache_creation_input_tokens").unwrap_or_default();
+        into.input = fresh + into.cached + draft.cache_writes;
     }
     if let Some(output) = number("output_tokens") {
         into.output = output;

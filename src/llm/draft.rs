@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{INVALID_ARGS, Live, Message, Prompt, Reply, trouble::Trouble};
+use super::{
+    INVALID_ARGS, Live, Message, Prompt, Reply, text_calls::TextCalls, thinking::Thinking, trouble::Trouble,
+};
 use crate::{
     event::{CallId, ToolCall, Usage},
     redact::{Pieces, RedactedJson},
@@ -16,6 +18,9 @@ const LONGEST_INVALID: usize = 2000;
 
 /// What a reader is told of a reply that was too long.
 const CUT_OFF: &str = "\n\n[cut off here: the reply reached `max_tokens`]";
+
+/// What is told of a reply without a word or a call.
+const NOTHING: &str = "it answered nothing";
 
 /// What is told of a reply that is nothing but thoughts.
 const SPENT: &str = "it used up `max_tokens` before it said anything: raise `max_tokens` of this model";
@@ -45,34 +50,54 @@ pub(super) struct CallDraft {
 /// A reply while it is being written.
 pub(super) struct Draft<'a> {
     live: &'a dyn Live,
-    thought: Thought,
+    muttering: Muttering,
+    /// Where calls come as text.
+    text_calls: Option<TextCalls>,
     words: Pieces,
     heard: bool,
     end: Option<End>,
     pub(super) calls: Vec<CallDraft>,
+    pub(super) thinking: Thinking,
     pub(super) usage: Usage,
+    /// Tokens of the prompt that were written to the provider's cache.
+    pub(super) cache_writes: u64,
 }
 
 impl<'a> Draft<'a> {
     pub(super) fn new(live: &'a dyn Live) -> Self {
         Self {
             live,
-            thought: Thought::default(),
+            muttering: Muttering::default(),
+            text_calls: None,
             words: Pieces::default(),
             heard: false,
             end: None,
             calls: Vec::new(),
+            thinking: Thinking::default(),
             usage: Usage::default(),
+            cache_writes: 0,
         }
+    }
+
+    /// A reply in whose text the calls stand.
+    pub(super) fn with_calls_in_text(live: &'a dyn Live) -> Self {
+        Self { text_calls: Some(TextCalls::default()), ..Self::new(live) }
     }
 
     /// The next piece of text.
     pub(super) fn say(&mut self, piece: &str) {
-        let visible = self.thought.pass(piece);
+        let mut visible = self.muttering.pass(piece);
+        if let Some(calls) = &mut self.text_calls {
+            visible = calls.pass(&visible);
+        }
+        self.tell(&visible);
+    }
+
+    fn tell(&mut self, visible: &str) {
         if visible.is_empty() {
             return;
         }
-        let settled = self.words.push(&visible);
+        let settled = self.words.push(visible);
         if !settled.is_empty() {
             self.heard = true;
             self.live.delta(&settled);
@@ -94,30 +119,37 @@ impl<'a> Draft<'a> {
         self.heard
     }
 
-    /// The whole reply, told to its end.
-    pub(super) fn finish(mut self, ids: &Ids) -> Result<Reply, Trouble> {
-        let held = self.thought.end();
+    /// The whole reply of `model`, told to its end.
+    pub(super) fn finish(mut self, model: &str, ids: &Ids) -> Result<Reply, Trouble> {
+        let held = self.muttering.end();
         self.say(&held);
+        if let Some(mut calls) = self.text_calls.take() {
+            let (rest, calls) = calls.end();
+            self.tell(&rest);
+            self.calls.extend(calls);
+        }
         let silent = self.calls.is_empty() && self.words.is_blank();
         match self.end {
             Some(End::Full) if silent => return Err(Trouble::lasting(SPENT)),
             Some(End::Declined) if silent => {
                 return Err(Trouble::lasting("it declined to answer (content filter)"));
             }
-            Some(End::Full) if self.calls.is_empty() => self.say(CUT_OFF),
+            _ if silent => return Err(Trouble { tries: Some(1), ..Trouble::passing(NOTHING) }),
+            Some(End::Full) if self.calls.is_empty() => self.tell(CUT_OFF),
             _ => {}
         }
         let (rest, text) = self.words.finish();
         if !rest.is_empty() {
             self.live.delta(&rest);
         }
-        Ok(Reply { text, calls: ids.name(self.calls), usage: self.usage, ..Reply::default() })
+        let thought = self.thinking.finish(model);
+        Ok(Reply { text, calls: ids.name(self.calls), usage: self.usage, thought, ..Reply::default() })
     }
 }
 
 /// Leaves out the `<think>…</think>` that some local models begin their answer with.
 #[derive(Debug)]
-enum Thought {
+enum Muttering {
     /// Too little was said to know.
     Unknown(String),
     /// Thinking aloud.
@@ -126,40 +158,40 @@ enum Thought {
     Over,
 }
 
-impl Default for Thought {
+impl Default for Muttering {
     fn default() -> Self {
-        Thought::Unknown(String::new())
+        Muttering::Unknown(String::new())
     }
 }
 
-impl Thought {
+impl Muttering {
     const OPEN: &str = "<think>";
     const CLOSE: &str = "</think>";
 
     /// What of `piece`, and of pieces held back before, belongs to the answer.
     fn pass(&mut self, piece: &str) -> String {
         match self {
-            Thought::Over => piece.to_owned(),
-            Thought::Unknown(held) => {
+            Muttering::Over => piece.to_owned(),
+            Muttering::Unknown(held) => {
                 held.push_str(piece);
                 let begun = held.trim_start();
                 if let Some(inside) = begun.strip_prefix(Self::OPEN) {
                     let inside = inside.to_owned();
-                    *self = Thought::Inside(String::new());
+                    *self = Muttering::Inside(String::new());
                     self.pass(&inside)
                 } else if Self::OPEN.starts_with(begun) {
                     String::new()
                 } else {
                     let held = std::mem::take(held);
-                    *self = Thought::Over;
+                    *self = Muttering::Over;
                     held
                 }
             }
-            Thought::Inside(held) => {
+            Muttering::Inside(held) => {
                 held.push_str(piece);
                 let Some((_, answer)) = held.split_once(Self::CLOSE) else { return String::new() };
                 let answer = answer.trim_start().to_owned();
-                *self = Thought::Over;
+                *self = Muttering::Over;
                 answer
             }
         }
@@ -167,9 +199,9 @@ impl Thought {
 
     /// What was held back and turned out to be no thought.
     fn end(&mut self) -> String {
-        match std::mem::replace(self, Thought::Over) {
-            Thought::Unknown(held) => held,
-            Thought::Inside(_) | Thought::Over => String::new(),
+        match std::mem::replace(self, Muttering::Over) {
+            Muttering::Unknown(held) => held,
+            Muttering::Inside(_) | Muttering::Over => String::new(),
         }
     }
 }
@@ -264,9 +296,7 @@ mod tests {
             (" \n<think></think>Yes", "Yes"),
             ("<thinking about it", "<thinking about it"),
             ("no <think>thought</think>", "no <think>thought</think>"),
-            ("<think>never finished", ""),
             ("<thi", "<thi"),
-            ("", ""),
         ] {
             for size in 1..=said.len().max(1) {
                 let heard = Heard::default();
@@ -275,7 +305,7 @@ mod tests {
                     draft.say(std::str::from_utf8(piece).unwrap());
                 }
                 draft.end(End::Done);
-                let reply = draft.finish(&no_ids()).unwrap();
+                let reply = draft.finish("m", &no_ids()).unwrap();
                 assert_eq!(reply.text.trim_start(), expected, "{said:?} in pieces of {size}");
                 assert_eq!(*heard.0.lock().unwrap(), reply.text.as_str());
             }
@@ -327,12 +357,23 @@ mod tests {
         let mut draft = Draft::new(&heard);
         draft.say("The pod is");
         draft.end(End::Full);
-        let text = draft.finish(&no_ids()).unwrap().text;
+        let text = draft.finish("m", &no_ids()).unwrap().text;
         assert!(text.starts_with("The pod is") && text.contains("max_tokens"), "{text}");
         assert_eq!(*heard.0.lock().unwrap(), text.as_str());
 
         let mut draft = Draft::new(&heard);
         draft.end(End::Full);
-        assert!(draft.finish(&no_ids()).unwrap_err().reason.contains("raise `max_tokens`"));
+        assert!(draft.finish("m", &no_ids()).unwrap_err().reason.contains("raise `max_tokens`"));
+    }
+
+    #[test]
+    fn nothing_is_no_reply() {
+        for said in ["", " \n", "<think>hm</think>", "<think>never finished"] {
+            let mut draft = Draft::new(&());
+            draft.say(said);
+            draft.end(End::Done);
+            let trouble = draft.finish("m", &no_ids()).unwrap_err();
+            assert_eq!((trouble.reason.as_str(), trouble.tries), (NOTHING, Some(1)), "{said:?}");
+        }
     }
 }

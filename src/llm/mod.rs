@@ -1,14 +1,22 @@
 //! Talks to a language model. Knows no Kubernetes, chat or SQL.
 
 mod anthropic;
+mod chain;
 mod config;
+mod connect;
 mod draft;
+mod gate;
 mod openai;
+mod prices;
+mod reasoning;
 mod remote;
 mod sse;
+mod text_calls;
+mod thinking;
 mod trouble;
 
-pub use config::{Config, ConfigError, ModelConfig, Provider, connect};
+pub use config::{Config, ModelConfig, Provider, Tools};
+pub use connect::{ConfigError, connect};
 
 use std::time::Duration;
 
@@ -127,7 +135,20 @@ pub enum ModelError {
         model: String,
         /// What the provider said, and what to check.
         reason: Redacted,
+        /// Whether it is about this model's key, credit or address, so that another model may answer.
+        account: bool,
     },
+}
+
+impl ModelError {
+    /// The model's name, and what was said.
+    fn told(&self) -> (&str, &Redacted) {
+        match self {
+            ModelError::Unavailable { model, reason, .. }
+            | ModelError::PromptTooLong { model, reason }
+            | ModelError::Rejected { model, reason, .. } => (model, reason),
+        }
+    }
 }
 
 /// A language model.

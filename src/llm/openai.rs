@@ -9,12 +9,14 @@ use serde_json::{Value, json};
 use super::{
     Message, Prompt,
     draft::{CallDraft, Draft, End},
+    reasoning::{give_back, read_signature, read_thought},
     remote::{Settings, Wire, endpoint, tool_name},
+    thinking::own,
     trouble::{Remedy, Trouble},
 };
-use crate::event::{CallId, ToolCall, Usage};
+use crate::event::{CallId, Seal, Thought, ThoughtKind, ThoughtPart, ToolCall, Usage};
 
-/// What Gemini takes in place of the signature of a thought that we do not keep.
+/// What Gemini takes in place of the signature of a call that another model made.
 const NO_SIGNATURE: &str = "skip_thought_signature_validator";
 
 /// One server that speaks chat completions.
@@ -29,6 +31,10 @@ pub(super) struct OpenAi {
     completion_tokens: AtomicBool,
     /// The server refused `stream_options`.
     no_stream_options: AtomicBool,
+    /// The server refused to have thoughts back.
+    no_thoughts: AtomicBool,
+    /// The server wants every reply back with a thought, those of other models too.
+    every_thought: AtomicBool,
 }
 
 impl OpenAi {
@@ -41,6 +47,8 @@ impl OpenAi {
             settings,
             completion_tokens: AtomicBool::new(false),
             no_stream_options: AtomicBool::new(false),
+            no_thoughts: AtomicBool::new(false),
+            every_thought: AtomicBool::new(false),
         }
     }
 }
@@ -80,7 +88,7 @@ impl Wire for OpenAi {
     fn body(&self, prompt: &Prompt) -> Value {
         let mut body = json!({
             "model": self.settings.model,
-            "messages": messages(prompt, self.gemini),
+            "messages": self.messages(prompt),
             "stream": true,
         });
         let limit = if self.completion_tokens.load(Relaxed) { "max_completion_tokens" } else { "max_tokens" };
@@ -133,6 +141,13 @@ impl Wire for OpenAi {
         if trouble.remedy != Remedy::Mend {
             return false;
         }
+        // DeepSeek, while it thinks, demands a thought of every reply; others refuse a member that they do not know.
+        if trouble.reason.contains("reasoning_content") && trouble.reason.contains("passed back") {
+            return !self.every_thought.swap(true, Relaxed);
+        }
+        if trouble.reason.contains("reasoning") && sent["messages"].to_string().contains("\"reasoning") {
+            return !self.no_thoughts.swap(true, Relaxed);
+        }
         for (field, names, flag) in [
             ("max_tokens", "max_completion_tokens", &self.completion_tokens),
             ("stream_options", "stream_options", &self.no_stream_options),
@@ -146,27 +161,61 @@ impl Wire for OpenAi {
     }
 }
 
-/// The messages, what one side said in a row put together: the chat templates of many local models insist on it.
-fn messages(prompt: &Prompt, signed: bool) -> Vec<Value> {
-    let mut messages: Vec<Value> = Vec::new();
-    if !prompt.system.is_empty() {
-        messages.push(json!({ "role": "system", "content": prompt.system }));
-    }
-    for message in &prompt.messages {
-        match message {
-            Message::User(text) | Message::Scan { text, .. } => push_user(&mut messages, text),
-            Message::Model { text, calls, .. } => {
-                if !text.trim().is_empty() || !calls.is_empty() {
-                    messages.push(spoken(text, calls, signed));
+impl OpenAi {
+    /// The messages, what one side said in a row put together: the chat templates of many local models insist on it.
+    fn messages(&self, prompt: &Prompt) -> Vec<Value> {
+        let mut messages: Vec<Value> = Vec::new();
+        if !prompt.system.is_empty() {
+            messages.push(json!({ "role": "system", "content": prompt.system }));
+        }
+        for message in &prompt.messages {
+            match message {
+                Message::User(text) | Message::Scan { text, .. } => push_user(&mut messages, text),
+                Message::Model { text, calls, thought } => {
+                    if !text.trim().is_empty() || !calls.is_empty() {
+                        messages.push(self.spoken(text, calls, thought.as_ref()));
+                    }
+                }
+                Message::Tool { call: CallId(id), ok, output } => {
+                    let content = if *ok { output.to_string() } else { format!("Error: {output}") };
+                    messages.push(json!({ "role": "tool", "tool_call_id": id, "content": content }));
                 }
             }
-            Message::Tool { call: CallId(id), ok, output } => {
-                let content = if *ok { output.to_string() } else { format!("Error: {output}") };
-                messages.push(json!({ "role": "tool", "tool_call_id": id, "content": content }));
+        }
+        messages
+    }
+
+    fn spoken(&self, text: &str, calls: &[ToolCall], thought: Option<&Thought>) -> Value {
+        let blank = text.trim().is_empty() && !calls.is_empty();
+        let content = if blank { Value::Null } else { json!(text) };
+        let mut message = json!({ "role": "assistant", "content": content });
+        let thought = own(thought, &self.settings.name);
+        if !calls.is_empty() {
+            message["tool_calls"] =
+                calls.iter().enumerate().map(|(place, call)| self.called(place, call, thought)).collect();
+        }
+        if !self.no_thoughts.load(Relaxed) {
+            give_back(&mut message, thought);
+            if self.every_thought.load(Relaxed) && message.get("reasoning_content").is_none() {
+                message["reasoning_content"] = json!(" ");
             }
         }
+        message
     }
-    messages
+
+    fn called(&self, place: usize, call: &ToolCall, thought: &[ThoughtPart]) -> Value {
+        let function = json!({ "name": tool_name(&call.tool), "arguments": call.args.to_string() });
+        let mut told = json!({ "id": call.id, "type": "function", "function": function });
+        // Of parallel calls, Gemini signs the first, and wants them back as they came.
+        let mut signatures = thought.iter().filter(|part| part.kind == ThoughtKind::CallSignature).peekable();
+        let foreign = signatures.peek().is_none() && self.gemini;
+        let seal = signatures.find(|part| part.call == Some(place)).and_then(|part| part.seal.as_ref());
+        let signature = seal.map(Seal::for_its_provider).or(foreign.then_some(NO_SIGNATURE));
+        if let Some(signature) = signature {
+            told["extra_content"] = json!({ "google": { "thought_signature": signature } });
+        }
+        told
+    }
 }
 
 fn push_user(messages: &mut Vec<Value>, text: &str) {
@@ -181,25 +230,6 @@ fn push_user(messages: &mut Vec<Value>, text: &str) {
         return;
     }
     messages.push(json!({ "role": "user", "content": text }));
-}
-
-fn spoken(text: &str, calls: &[ToolCall], signed: bool) -> Value {
-    if calls.is_empty() {
-        return json!({ "role": "assistant", "content": text });
-    }
-    let calls: Vec<Value> = calls
-        .iter()
-        .map(|call| {
-            let function = json!({ "name": tool_name(&call.tool), "arguments": call.args.to_string() });
-            let mut call = json!({ "id": call.id, "type": "function", "function": function });
-            if signed {
-                call["extra_content"] = json!({ "google": { "thought_signature": NO_SIGNATURE } });
-            }
-            call
-        })
-        .collect();
-    let content = if text.trim().is_empty() { Value::Null } else { json!(text) };
-    json!({ "role": "assistant", "content": content, "tool_calls": calls })
 }
 
 /// Whether calls come in pieces or each at once.
@@ -224,6 +254,7 @@ fn read_message(message: &Value, draft: &mut Draft<'_>, fragments: Fragments) {
     if let Some(refusal) = message["refusal"].as_str() {
         draft.say(refusal);
     }
+    read_thought(message, draft);
     for (place, call) in message["tool_calls"].as_array().into_iter().flatten().enumerate() {
         read_call(call, place, draft, fragments);
     }
@@ -240,9 +271,9 @@ fn read_call(call: &Value, place: usize, draft: &mut Draft<'_>, fragments: Fragm
         object => object.to_string(),
     };
     let index = call["index"].as_u64();
-    let open = draft.calls.iter().rposition(|open| index.is_none_or(|index| open.index == index));
-    let open = open.and_then(|at| draft.calls.get_mut(at));
-    match open {
+    let at = draft.calls.iter().rposition(|open| index.is_none_or(|index| open.index == index));
+    let open = at.and_then(|at| draft.calls.get_mut(at));
+    let at = match open {
         Some(open) if fragments == Fragments::Partial && !begins_another(open, id, tool) => {
             if open.tool.is_empty() {
                 open.tool.push_str(tool);
@@ -251,12 +282,15 @@ fn read_call(call: &Value, place: usize, draft: &mut Draft<'_>, fragments: Fragm
                 open.id.push_str(id);
             }
             open.args.push_str(&args);
+            at.unwrap_or_default()
         }
         _ => {
             let index = index.unwrap_or(place as u64);
             draft.calls.push(CallDraft { index, id: id.into(), tool: tool.into(), args });
+            draft.calls.len() - 1
         }
-    }
+    };
+    read_signature(call, at, draft);
 }
 
 fn begins_another(open: &CallDraft, id: &str, tool: &str) -> bool {
@@ -311,6 +345,36 @@ mod tests {
         ] {
             assert_eq!(url(&base.parse().unwrap()).as_str(), expected, "{base}");
         }
+    }
+
+    #[test]
+    fn gemini_gets_something_in_place_of_signatures_that_others_did_not_make() {
+        let call = |id: &str| ToolCall {
+            id: CallId(id.into()),
+            tool: "kubectl".into(),
+            args: crate::redact::RedactedJson::default(),
+        };
+        let signature = |base: &str, owner: &str| {
+            let settings = Settings {
+                name: "gemini".into(),
+                base: base.parse().unwrap(),
+                model: "gemini-3-pro".into(),
+                max_tokens: 1,
+                temperature: None,
+                thinking_tokens: None,
+            };
+            let mut part = ThoughtPart::new(ThoughtKind::CallSignature);
+            (part.call, part.seal) = (Some(0), Seal::new("CiIB"));
+            let thought = Thought { model: owner.into(), parts: vec![part] };
+            let told = OpenAi::new(settings).spoken("", &[call("a"), call("b")], Some(&thought));
+            let sign = |at: &str| told.pointer(at).and_then(Value::as_str).map(str::to_owned);
+            [0, 1].map(|n| sign(&format!("/tool_calls/{n}/extra_content/google/thought_signature")))
+        };
+        let gemini = "https://generativelanguage.googleapis.com/v1beta/openai/";
+        assert_eq!(signature(gemini, "gemini"), [Some("CiIB".into()), None]);
+        let skip = || Some(NO_SIGNATURE.to_owned());
+        assert_eq!(signature(gemini, "other"), [skip(), skip()]);
+        assert_eq!(signature("http://localhost/v1", "other"), [None, None]);
     }
 
     fn calls(events: &[Value]) -> Vec<(String, String, String)> {

@@ -2,7 +2,9 @@
 //! no configuration file.
 
 use std::{
+    borrow::Cow,
     hash::{BuildHasher, Hasher},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::Duration,
 };
 
@@ -13,12 +15,15 @@ use reqwest::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{
     Live, Model, ModelError, Prompt, Reply,
     draft::{Draft, End, Ids},
+    gate::Gate,
+    prices::Prices,
     sse::Events,
+    text_calls,
     trouble::{Remedy, Trouble},
 };
 use crate::redact::Redacted;
@@ -33,10 +38,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// After a reply's last word its figures follow at once, or not at all.
 const AFTERTHOUGHT: Duration = Duration::from_secs(5);
+/// About how many bytes of a prompt make a token; for limits, until the provider says how many there were.
+const BYTES_OF_A_TOKEN: usize = 4;
 
 /// What a wire needs to know of its model.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
+    /// What people call it; thoughts that go back bear this name.
+    pub(super) name: String,
     /// The server's address, as configured.
     pub(super) base: Url,
     /// The provider's name of the model.
@@ -44,6 +53,8 @@ pub(super) struct Settings {
     /// The longest reply.
     pub(super) max_tokens: u32,
     pub(super) temperature: Option<f64>,
+    /// How long it may think, in tokens.
+    pub(super) thinking_tokens: Option<u32>,
 }
 
 /// A provider's wire format.
@@ -99,6 +110,11 @@ pub(super) struct Remote {
     pub(super) stall: Duration,
     /// How many further attempts there may be.
     pub(super) retries: u32,
+    pub(super) prices: Prices,
+    /// What keeps it from being flooded.
+    pub(super) gate: Gate,
+    /// Whether calls are asked for and read as text: configured so, or learnt from a server that refused tools.
+    pub(super) calls_in_text: AtomicBool,
 }
 
 #[async_trait]
@@ -108,40 +124,70 @@ impl Model for Remote {
     }
 
     async fn complete(&self, prompt: &Prompt, live: &dyn Live) -> Result<Reply, ModelError> {
-        let outcome = timeout(self.whole, self.persist(prompt, live)).await;
-        let overdue = || Trouble::passing(format!("no answer within {}", seconds(self.whole)));
-        outcome.unwrap_or_else(|_| Err(overdue())).map_err(|trouble| self.explain(&trouble))
+        self.persist(prompt, live).await.map_err(|trouble| self.explain(&trouble))
     }
 }
 
 impl Remote {
-    /// Tries until there is a reply, a trouble that stays, or a word that was heard.
+    /// Tries until there is a reply, a trouble that stays, a word that was heard, or the time is over. Waiting for its
+    /// turn is no part of that time.
     async fn persist(&self, prompt: &Prompt, live: &dyn Live) -> Result<Reply, Trouble> {
         let ids = Ids::of(prompt);
+        let mut deadline = Instant::now() + self.whole;
         let mut failures = 0;
         loop {
-            let mut draft = Draft::new(live);
-            let body = self.wire.body(prompt);
-            let outcome = self.attempt(&body, &mut draft).await;
+            let in_text = self.calls_in_text.load(Relaxed);
+            let asked =
+                if in_text { Cow::Owned(text_calls::written_out(prompt)) } else { Cow::Borrowed(prompt) };
+            let body = self.wire.body(&asked);
+            let queued = Instant::now();
+            let expected = if self.gate.tokens.is_some() { about_tokens(&body) } else { 0 };
+            let pass = self.gate.enter(expected).await;
+            deadline += queued.elapsed();
+            let mut draft = if in_text { Draft::with_calls_in_text(live) } else { Draft::new(live) };
+            let outcome = timeout_at(deadline, self.attempt(&body, &mut draft)).await;
+            pass.settle(draft.usage.input + draft.usage.output);
+            let outcome = outcome.map_err(|_| self.overdue())?;
             let heard = draft.heard();
-            let trouble = match outcome {
-                Ok(()) => return draft.finish(&ids),
+            draft.usage.cost = self.prices.of(&draft.usage, draft.cache_writes);
+            let trouble = match outcome.and_then(|()| draft.finish(&self.name, &ids)) {
+                Ok(reply) => return Ok(reply),
                 Err(trouble) => trouble,
             };
-            if self.wire.concede(&body, &trouble) {
+            if self.concede(&body, &trouble) {
                 continue;
             }
-            if trouble.remedy != Remedy::Wait || heard || failures == self.retries {
+            if trouble.remedy != Remedy::Wait || heard || failures >= self.most_failures(&trouble) {
                 return Err(trouble);
             }
             let pause = trouble.retry_after.unwrap_or_else(|| backoff(failures));
-            if pause > LONGEST_PAUSE {
+            if pause > LONGEST_PAUSE || Instant::now() + pause > deadline {
                 return Err(trouble);
             }
             failures += 1;
             tracing::warn!(model = self.name, failures, reason = %self.censor(&trouble.reason), "asking the model again");
             sleep(pause).await;
         }
+    }
+
+    fn most_failures(&self, trouble: &Trouble) -> u32 {
+        trouble.tries.map_or(self.retries, |tries| tries.min(self.retries))
+    }
+
+    fn overdue(&self) -> Trouble {
+        Trouble::passing(format!("no answer within {}", seconds(self.whole)))
+    }
+
+    /// Gives in to a server that refused part of what was sent; true: ask again.
+    fn concede(&self, sent: &Value, trouble: &Trouble) -> bool {
+        if trouble.remedy == Remedy::DropTools && sent.get("tools").is_some() {
+            if !self.calls_in_text.swap(true, Relaxed) {
+                tracing::warn!(model = self.name, reason = %self.censor(&trouble.reason),
+                    "the server takes no tools: calls are written as text from now on; `tools = \"text\"` does so at once");
+            }
+            return true;
+        }
+        self.wire.concede(sent, trouble)
     }
 
     async fn attempt(&self, body: &Value, draft: &mut Draft<'_>) -> Result<(), Trouble> {
@@ -262,7 +308,8 @@ impl Remote {
         match trouble.remedy {
             Remedy::Wait => ModelError::Unavailable { model, reason, retry_after: trouble.retry_after },
             Remedy::Shorten => ModelError::PromptTooLong { model, reason },
-            Remedy::Mend => ModelError::Rejected { model, reason },
+            Remedy::Mend | Remedy::DropTools => ModelError::Rejected { model, reason, account: false },
+            Remedy::MendAccount => ModelError::Rejected { model, reason, account: true },
             Remedy::MendKey => {
                 let setting = &self.key_setting;
                 let what = match self.key {
@@ -271,10 +318,14 @@ impl Remote {
                     }
                     None => format!("model {model} wants an API key: set {setting} ({reason})"),
                 };
-                ModelError::Rejected { model, reason: Redacted::new(what) }
+                ModelError::Rejected { model, reason: Redacted::new(what), account: true }
             }
         }
     }
+}
+
+fn about_tokens(body: &Value) -> u32 {
+    u32::try_from(body.to_string().len() / BYTES_OF_A_TOKEN).unwrap_or(u32::MAX)
 }
 
 fn not_a_model() -> Trouble {

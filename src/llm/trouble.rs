@@ -18,8 +18,12 @@ pub(super) enum Remedy {
     Wait,
     /// Shorten the prompt.
     Shorten,
+    /// Ask without tools: calls can be written as text.
+    DropTools,
     /// Give a valid API key.
     MendKey,
+    /// Mend what this account may have or where it is asked for; another model may answer meanwhile.
+    MendAccount,
     /// Mend the configuration or the request.
     Mend,
 }
@@ -33,17 +37,19 @@ pub(super) struct Trouble {
     pub(super) reason: String,
     /// When the provider wants to be asked again.
     pub(super) retry_after: Option<Duration>,
+    /// How many further attempts it is worth, where those are few.
+    pub(super) tries: Option<u32>,
 }
 
 impl Trouble {
     /// Something that may have passed by the next attempt.
     pub(super) fn passing(reason: impl Into<String>) -> Self {
-        Self { remedy: Remedy::Wait, reason: reason.into(), retry_after: None }
+        Self { remedy: Remedy::Wait, reason: reason.into(), retry_after: None, tries: None }
     }
 
     /// Something that will be the same at the next attempt.
     pub(super) fn lasting(reason: impl Into<String>) -> Self {
-        Self { remedy: Remedy::Mend, reason: reason.into(), retry_after: None }
+        Self { remedy: Remedy::Mend, ..Self::passing(reason) }
     }
 
     /// An answer that is no success.
@@ -52,21 +58,21 @@ impl Trouble {
         let remedy = complaint.remedy(Some(status));
         let words = complaint.words();
         let reason = match (remedy, status.as_u16()) {
-            (Remedy::Mend, 404) => format!("HTTP 404, check the model's `url` and `model`{words}"),
+            (Remedy::MendAccount, 404) => format!("HTTP 404, check the model's `url` and `model`{words}"),
             (Remedy::Mend, code @ 300..=399) => {
                 format!("HTTP {code}, the server redirects elsewhere: check the model's `url`{words}")
             }
             (_, code) => format!("HTTP {code}{words}"),
         };
         let retry_after = if remedy == Remedy::Wait { retry_after(headers) } else { None };
-        Self { remedy, reason, retry_after }
+        Self { remedy, reason, retry_after, tries: None }
     }
 
     /// An error inside a reply that began as a success.
     pub(super) fn told(error: &Value) -> Self {
         let complaint = Complaint::of(error);
         let remedy = complaint.remedy(None);
-        Self { remedy, reason: format!("an error within the reply{}", complaint.words()), retry_after: None }
+        Self { remedy, ..Self::passing(format!("an error within the reply{}", complaint.words())) }
     }
 
     /// A failure of the connection. Its words name neither the URL (which may carry a key) nor its query.
@@ -132,20 +138,27 @@ impl Complaint {
 
     fn remedy(&self, status: Option<StatusCode>) -> Remedy {
         let message = self.message.to_lowercase();
-        if TOO_LONG.iter().any(|sign| message.contains(sign) || self.tag.contains(sign)) {
+        let says =
+            |signs: &[&str]| signs.iter().any(|sign| message.contains(sign) || self.tag.contains(sign));
+        if says(&TOO_LONG) {
             return Remedy::Shorten;
         }
-        if OUT_OF_CREDIT.iter().any(|sign| message.contains(sign) || self.tag.contains(sign)) {
-            return Remedy::Mend;
+        if says(&OUT_OF_CREDIT) {
+            return Remedy::MendAccount;
+        }
+        if says(&NO_TOOLS) {
+            return Remedy::DropTools;
         }
         match status.map(|status| status.as_u16()) {
             Some(401) => Remedy::MendKey,
+            Some(402..=404) => Remedy::MendAccount,
             Some(413) => Remedy::Shorten,
             Some(408 | 409 | 425 | 429 | 500..=599) => Remedy::Wait,
             Some(400) if message.contains("api key not valid") => Remedy::MendKey,
             Some(_) => Remedy::Mend,
             None if self.tag.contains("authentication") => Remedy::MendKey,
-            None if self.tag.contains("invalid_request") || self.tag.contains("permission") => Remedy::Mend,
+            None if self.tag.contains("permission") => Remedy::MendAccount,
+            None if self.tag.contains("invalid_request") => Remedy::Mend,
             None => Remedy::Wait,
         }
     }
@@ -172,11 +185,23 @@ const TOO_LONG: [&str; 14] = [
 /// How they say that waiting will not help, though some say it with 429.
 const OUT_OF_CREDIT: [&str; 4] = ["insufficient_quota", "billing", "credit balance", "out of credit"];
 
-/// When the provider wants to be asked again: `retry-after-ms`, or `retry-after` in seconds. The date form is not read:
-/// no provider uses it and clocks differ.
+/// How they say that the model calls no tools, or that the server was not set up for it.
+const NO_TOOLS: [&str; 7] = [
+    "does not support tool",                 // Ollama
+    "does not support function calling",     // Fireworks, older gateways
+    "support tool use",                      // OpenRouter
+    "tool choice requires",                  // vLLM
+    "tools param requires",                  // llama.cpp
+    "does not support parameters: ['tools'", // LiteLLM
+    "tool calling is not supported",         // Groq
+];
+
+/// When the provider wants to be asked again: `retry-after-ms`, or `retry-after` in seconds, which LiteLLM hands on under
+/// a name of its own. The date form is not read: no provider uses it and clocks differ.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
-    let seconds = number("retry-after-ms").map(|ms| ms / 1000.0).or_else(|| number("retry-after"))?;
+    let seconds = number("retry-after-ms").map(|ms| ms / 1000.0);
+    let seconds = seconds.or_else(|| number("retry-after")).or_else(|| number("llm_provider-retry-after"))?;
     Duration::try_from_secs_f64(seconds).ok()
 }
 
@@ -200,12 +225,12 @@ mod tests {
             (
                 429,
                 r#"{"error":{"message":"You exceeded your current quota, check your plan and billing details","code":"insufficient_quota"}}"#,
-                Remedy::Mend,
+                Remedy::MendAccount,
             ),
             (
                 400,
                 r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low"}}"#,
-                Remedy::Mend,
+                Remedy::MendAccount,
             ),
             (
                 529,
@@ -223,8 +248,29 @@ mod tests {
                 r#"[{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}]"#,
                 Remedy::MendKey,
             ),
-            (403, r#"{"error":{"message":"your plan has no such model"}}"#, Remedy::Mend),
-            (404, r#"{"error":"model 'x' not found"}"#, Remedy::Mend),
+            (403, r#"{"error":{"message":"your plan has no such model"}}"#, Remedy::MendAccount),
+            (404, r#"{"error":"model 'x' not found"}"#, Remedy::MendAccount),
+            (402, "", Remedy::MendAccount),
+            (
+                400,
+                r#"{"error":{"message":"registry.ollama.ai/library/gemma:2b does not support tools","type":"api_error"}}"#,
+                Remedy::DropTools,
+            ),
+            (
+                400,
+                r#"{"object":"error","message":"\"auto\" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set"}"#,
+                Remedy::DropTools,
+            ),
+            (
+                500,
+                r#"{"error":{"code":500,"message":"tools param requires --jinja flag"}}"#,
+                Remedy::DropTools,
+            ),
+            (
+                404,
+                r#"{"error":{"message":"No endpoints found that support tool use.","code":404}}"#,
+                Remedy::DropTools,
+            ),
             (307, "", Remedy::Mend),
             (400, r#"{"error":{"message":"bad tool schema"}}"#, Remedy::Mend),
             (422, r#"{"detail":[{"loc":["body"],"msg":"extra"}]}"#, Remedy::Mend),
@@ -305,6 +351,7 @@ mod tests {
         };
         assert_eq!(wait(&[("retry-after", "7")]), Some(Duration::from_secs(7)));
         assert_eq!(wait(&[("retry-after", " 1.5 ")]), Some(Duration::from_millis(1500)));
+        assert_eq!(wait(&[("llm_provider-retry-after", "7")]), Some(Duration::from_secs(7)));
         assert_eq!(
             wait(&[("retry-after", "7"), ("retry-after-ms", "250")]),
             Some(Duration::from_millis(250))

@@ -13,7 +13,13 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{cluster::Cluster, event::ToolCall, llm::ToolSpec, redact::Redacted, text::words::Words};
+use crate::{
+    cluster::Cluster,
+    event::ToolCall,
+    llm::{INVALID_ARGS, ToolSpec},
+    redact::Redacted,
+    text::words::Words,
+};
 
 /// The largest program that a pattern may make, in bytes.
 const LARGEST_PATTERN: usize = 1 << 20;
@@ -115,6 +121,12 @@ pub(crate) fn spec<Args: JsonSchema>(name: &'static str) -> ToolSpec {
     ToolSpec { name, description, schema }
 }
 
+/// What is told of a call whose arguments the model did not write as a JSON object.
+pub fn unreadable(call: &ToolCall) -> Option<String> {
+    let written = call.args.get(INVALID_ARGS).and_then(Value::as_str)?;
+    Some(format!("The arguments of {} are no JSON object: {written}", call.tool))
+}
+
 /// The tools that there are.
 #[derive(Default)]
 pub struct Toolbox(BTreeMap<&'static str, Box<dyn AnyTool>>);
@@ -142,7 +154,10 @@ impl Toolbox {
     /// Carries out a call.
     pub async fn call(&self, call: &ToolCall, lent: &Lent) -> Answer {
         match self.0.get(call.tool.as_str()) {
-            Some(tool) => tool.call((*call.args).clone(), lent).await,
+            Some(tool) => match unreadable(call) {
+                Some(why) => Answer::refused(why),
+                None => tool.call((*call.args).clone(), lent).await,
+            },
             None => {
                 let names: Vec<&str> = self.0.keys().copied().chain([report::NAME]).collect();
                 Answer::refused(format!("There is no tool `{}`. There are {}.", call.tool, names.join(", ")))

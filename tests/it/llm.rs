@@ -6,6 +6,7 @@ use std::{
 };
 
 use kubertnetes::{
+    agent::rules::Rules,
     event::{CallId, Look, ToolCall, Usage},
     llm::{
         Config, INVALID_ARGS, Live, Message, Model, ModelError, Prompt, Provider, Reply, ToolSpec, connect,
@@ -14,11 +15,20 @@ use kubertnetes::{
 };
 use serde_json::json;
 
-use crate::support::llm::{Answer, Script, ScriptedServer};
+use crate::support::llm::{Answer, Script, ScriptedServer, Speech};
 
+mod chain;
 mod config;
+mod endings;
+mod foreign;
+mod limits;
+mod same_log;
+mod talk;
+mod text_calls;
+mod thoughts;
 
 const BOTH: [Provider; 2] = [Provider::OpenAi, Provider::Anthropic];
+const ALL: [Speech; 3] = [Speech::OpenAi, Speech::Anthropic, Speech::Text];
 
 #[derive(Default)]
 struct Ear(Mutex<Vec<String>>);
@@ -37,7 +47,7 @@ impl Live for Ear {
 
 fn model(config: &Config) -> Arc<dyn Model> {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    connect("scripted", config).unwrap()
+    connect(config, Arc::new(Rules)).unwrap()
 }
 
 fn prompt(messages: Vec<Message>) -> Prompt {
@@ -63,12 +73,12 @@ async fn ask(model: &dyn Model, prompt: &Prompt) -> (Result<Reply, ModelError>, 
 
 /// Asks once, over each wire, a server that plays `answers`.
 async fn play(
-    provider: Provider,
+    speech: impl Into<Speech>,
     answers: impl Into<Script>,
     change: impl FnOnce(&mut Config),
 ) -> (Result<Reply, ModelError>, Vec<String>, ScriptedServer) {
     let server = ScriptedServer::start(answers);
-    let mut config = server.config(provider);
+    let mut config = server.config(speech);
     change(&mut config);
     let (outcome, heard) = ask(model(&config).as_ref(), &question()).await;
     (outcome, heard, server)
@@ -82,7 +92,7 @@ fn no_retries(config: &mut Config) {
 
 #[tokio::test]
 async fn words_come_piece_by_piece_and_cost_is_counted() {
-    for provider in BOTH {
+    for provider in ALL {
         let text = "The pod cannot start.\n\nIts image ümlaut:1 is missing.\n\nPush it.";
         for answer in [Answer::say(text), Answer::say(text).in_pieces(40), Answer::say(text).whole()] {
             let (outcome, heard, _server) = play(provider, [answer], no_change).await;
@@ -98,7 +108,7 @@ async fn words_come_piece_by_piece_and_cost_is_counted() {
 
 #[tokio::test]
 async fn parallel_calls_are_put_together_from_their_fragments() {
-    for provider in BOTH {
+    for provider in ALL {
         let calls = Answer::say("Looking.")
             .and_call("kubectl", &json!({ "command": "get pods -A" }))
             .and_call("kubectl", &json!({ "command": "logs \"web\" | ü" }))
@@ -177,12 +187,12 @@ fn awkward() -> Prompt {
 
 #[tokio::test]
 async fn every_prompt_is_well_formed_on_the_wire() {
-    for provider in BOTH {
+    for provider in ALL {
         let server = ScriptedServer::start([Answer::say("Yes.")]);
         let (outcome, _) = ask(model(&server.config(provider)).as_ref(), &awkward()).await;
         outcome.unwrap();
         let request = server.requests().pop().unwrap();
-        assert_eq!(request.system(), "You look at clusters.");
+        assert!(request.system().starts_with("You look at clusters."));
         assert_eq!(request.tools(), ["kubectl", "report"]);
         assert_eq!(request.results().iter().map(|(_, ok, _)| *ok).collect::<Vec<_>>(), [true, false, true]);
         let said = request.said().join("|");
@@ -196,7 +206,7 @@ async fn every_prompt_is_well_formed_on_the_wire() {
 
 #[tokio::test]
 async fn a_conversation_that_begins_with_the_model_is_still_accepted() {
-    for provider in BOTH {
+    for provider in ALL {
         let server = ScriptedServer::start([Answer::say("Yes.")]);
         let reply = Message::Model { text: Redacted::new("As I said."), calls: vec![], thought: None };
         let (outcome, _) =
@@ -246,7 +256,7 @@ async fn keys_go_in_the_header_that_the_provider_reads() {
 #[tokio::test]
 async fn what_passes_is_tried_again() {
     let slow = || Answer::status(429, r#"{"error":{"message":"slow down"}}"#).header("retry-after", "0");
-    for provider in BOTH {
+    for provider in ALL {
         for trouble in [
             slow(),
             Answer::status(529, "").header("retry-after-ms", "1"),
@@ -287,7 +297,7 @@ async fn a_long_wait_is_the_callers_to_decide() {
 #[tokio::test]
 async fn words_that_were_heard_are_never_said_twice() {
     let begun = Answer::say("A first line.\n\nAnd more\n\nto come.");
-    for provider in BOTH {
+    for provider in ALL {
         let error = json!({ "error": { "message": "server overloaded", "type": "server_error" } });
         for answer in [begun.clone().cut(), begun.clone().truncated(), begun.clone().failing(error)] {
             let (outcome, heard, server) =
@@ -301,7 +311,7 @@ async fn words_that_were_heard_are_never_said_twice() {
 
 #[tokio::test]
 async fn silence_and_slowness_end() {
-    for provider in BOTH {
+    for provider in ALL {
         let stalled = |config: &mut Config| {
             no_retries(config);
             config.models.get_mut("scripted").unwrap().stall_seconds = 1;
@@ -344,7 +354,7 @@ async fn a_rejected_key_names_the_setting_and_not_the_key() {
 
 #[tokio::test]
 async fn refusals_are_told_apart_and_not_repeated() {
-    for provider in BOTH {
+    for provider in ALL {
         for (code, body, sign) in [
             (
                 400,
@@ -393,7 +403,7 @@ async fn an_unreachable_server_is_named_without_its_address() {
 
 #[tokio::test]
 async fn a_reply_that_reached_its_limit_says_so() {
-    for provider in BOTH {
+    for provider in ALL {
         let (outcome, heard, _server) = play(provider, [Answer::say("The pod is").full()], no_change).await;
         let text = outcome.unwrap().text;
         assert!(text.starts_with("The pod is") && text.contains("max_tokens"), "{text}");
@@ -425,7 +435,7 @@ async fn newer_models_get_the_name_of_the_limit_that_they_want() {
 
 #[tokio::test]
 async fn a_loop_can_be_driven_by_a_script_that_reads_the_transcript() {
-    for provider in BOTH {
+    for provider in ALL {
         let server = ScriptedServer::start(Script::of(|request| match request.results().as_slice() {
             [] => Answer::call("kubectl", &json!({ "command": "get pods" }))
                 .and_call("kubectl", &json!({ "command": "get svc" })),
@@ -464,7 +474,7 @@ async fn the_scripted_server_refuses_what_a_provider_would() {
 async fn a_secret_is_never_heard_by_its_first_half() {
     let text = "The database is refused.\nIt is reached with postgres://app:hunter2-long-secret@db/x and \
                 password=hunter2-long-secret.\nKey sk-proj-hunter2longsecret1234 is set.\nThat is all there is.";
-    for provider in BOTH {
+    for provider in ALL {
         for pieces in [7, 30, 400] {
             let (outcome, heard, _server) =
                 play(provider, [Answer::say(text).in_pieces(pieces)], no_change).await;

@@ -1,6 +1,11 @@
 //! Configuring models: what is refused in which words, and where keys come from.
 
-use kubertnetes::llm::{Config, Provider, connect};
+use std::sync::Arc;
+
+use kubertnetes::{
+    agent::rules::Rules,
+    llm::{Config, Provider, connect},
+};
 
 use super::{ask, model, question};
 use crate::support::llm::{Answer, ScriptedServer};
@@ -31,6 +36,26 @@ fn bad_configuration_is_one_sentence_that_says_what_to_do() {
             "[llm.models.x] has `max_tokens` = 0: set it to 1 or more",
         ),
         (
+            "[models.x]\nprovider = 'openai'\nmodel = 'm'\nurl = 'http://h'\nmax_concurrent = 0",
+            "[llm.models.x] has `max_concurrent` = 0: set it to 1 or more",
+        ),
+        (
+            "[models.x]\nprovider = 'openai'\nmodel = 'm'\nurl = 'http://h'\nthinking_tokens = 2000",
+            "[llm.models.x] has `thinking_tokens`, which only provider \"anthropic\" knows: take it out",
+        ),
+        (
+            "[models.x]\nprovider = 'anthropic'\nmodel = 'm'\nurl = 'http://h'\nthinking_tokens = 4096",
+            "[llm.models.x] has `thinking_tokens` = 4096: set it to 1024 or more, and to less than `max_tokens` (4096)",
+        ),
+        (
+            "[models.x]\nprovider = 'openai'\nmodel = 'm'\nurl = 'http://h'\nprice_cached = -0.5",
+            "[llm.models.x] has a `price_cached` that is no price: set it to dollars, 0 or more",
+        ),
+        (
+            "fallbacks = ['rules', 'z']\n[models.x]\nprovider = 'openai'\nmodel = 'm'\nurl = 'http://h'",
+            "there is no model `z`: known are `rules`, `x`, `y`; add a section [llm.models.z]",
+        ),
+        (
             "[models.x]\nprovider = 'openai'\nmodel = 'm'\napi_key = 'a'\napi_key_env = 'B'",
             "[llm.models.x] has more than one of `api_key`, `api_key_file` and `api_key_env`: keep one",
         ),
@@ -48,8 +73,9 @@ fn bad_configuration_is_one_sentence_that_says_what_to_do() {
         ),
     ] {
         let text = format!("{section}\n[models.y]\nprovider = 'openai'\nmodel = 'm'");
-        let config: Config = from_toml(&text).unwrap();
-        let error = connect("x", &config).err().unwrap().to_string();
+        let mut config: Config = from_toml(&text).unwrap();
+        config.model = "x".into();
+        let error = connect(&config, Arc::new(Rules)).err().unwrap().to_string();
         assert_eq!(error, expected, "{section}");
         assert!(!error.contains("hidden"));
     }

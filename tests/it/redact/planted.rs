@@ -186,7 +186,9 @@ pub fn seen(text: &str) -> usize {
 
 fn append(list: &mut Value, more: Value) {
     let mut all = list.as_array().cloned().unwrap_or_default();
-    all.extend(more.as_array().cloned().unwrap_or_default());
+    if let Value::Array(more) = more {
+        all.extend(more);
+    }
     *list = Value::Array(all);
 }
 

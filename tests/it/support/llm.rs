@@ -1,5 +1,5 @@
-//! A language model that plays a script: an HTTP server that speaks both wires, refuses prompts that a real provider
-//! would refuse, and remembers them.
+//! A language model that plays a script: an HTTP server that speaks both wires and calls tools natively or in its text,
+//! refuses prompts that a real provider would refuse, and remembers them.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -15,12 +15,32 @@ use axum::{
     response::Response,
 };
 use futures::{StreamExt, stream};
-use kubertnetes::llm::{Config, ModelConfig, Provider};
+use kubertnetes::llm::{Config, ModelConfig, Provider, Tools};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 mod frames;
 mod wellformed;
+
+pub use wellformed::seal_of;
+
+/// How a model is talked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Speech {
+    OpenAi,
+    Anthropic,
+    /// Calls as JSON in the text, over chat completions.
+    Text,
+}
+
+impl From<Provider> for Speech {
+    fn from(provider: Provider) -> Self {
+        match provider {
+            Provider::OpenAi => Self::OpenAi,
+            Provider::Anthropic => Self::Anthropic,
+        }
+    }
+}
 
 /// A request as the server got it.
 #[derive(Debug, Clone)]
@@ -31,6 +51,9 @@ pub struct Request {
     pub path: String,
     pub body: Value,
 }
+
+/// How the instructions begin that tell of calls in the text.
+const CALLS_IN_TEXT: &str = "How you call tools";
 
 impl Request {
     fn messages(&self) -> impl DoubleEndedIterator<Item = &Value> {
@@ -47,6 +70,11 @@ impl Request {
         }
     }
 
+    /// Whether calls are to be written as text.
+    pub fn in_text(&self) -> bool {
+        self.body.get("tools").is_none() && self.system().contains(CALLS_IN_TEXT)
+    }
+
     /// What people and analyzers said, oldest first.
     pub fn said(&self) -> Vec<String> {
         let texts = self.messages().filter(|message| message["role"] == "user").map(text_of);
@@ -57,6 +85,16 @@ impl Request {
     pub fn results(&self) -> Vec<(String, bool, String)> {
         let owned = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         match self.provider {
+            Provider::OpenAi if self.in_text() => {
+                let said = self.said().join("\n\n");
+                let results = said.split("Result of ").skip(1).filter_map(|result| result.split_once(":\n"));
+                results
+                    .map(|(head, output)| {
+                        let (id, refused) = head.split_once(',').unwrap_or((head, ""));
+                        (id.to_owned(), refused.is_empty(), output.trim_end().to_owned())
+                    })
+                    .collect()
+            }
             Provider::OpenAi => self
                 .messages()
                 .filter(|message| message["role"] == "tool")
@@ -78,6 +116,15 @@ impl Request {
 
     /// The names of the tools on offer.
     pub fn tools(&self) -> Vec<String> {
+        if self.in_text() {
+            let system = self.system();
+            let (_, described) = system.split_once("The tools,").unwrap();
+            let blocks = described.split("\n\n").filter(|block| block.contains("\n{"));
+            return blocks
+                .filter_map(|block| block.trim().split_once(": "))
+                .map(|(name, _)| name.to_owned())
+                .collect();
+        }
         let tools = self.body["tools"].as_array().into_iter().flatten();
         tools
             .map(|tool| tool["function"]["name"].as_str().or(tool["name"].as_str()).unwrap().to_owned())
@@ -103,6 +150,10 @@ pub struct Answer {
     manner: Manner,
     pieces: usize,
     full: bool,
+    /// What comes before all else: members of a message of OpenAI's, blocks of Anthropic's.
+    thoughts: Vec<Value>,
+    /// Gemini's signature of the first call.
+    signature: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -149,6 +200,17 @@ impl Answer {
     pub fn in_pieces(mut self, pieces: usize) -> Self {
         self.pieces = pieces;
         self
+    }
+
+    /// Before anything else it thinks: members of a message of OpenAI's, or a block of Anthropic's.
+    pub fn thinking(mut self, thought: Value) -> Self {
+        self.thoughts.push(thought);
+        self
+    }
+
+    /// Its first call is signed, as Gemini does.
+    pub fn signed(self, signature: &str) -> Self {
+        Self { signature: Some(signature.into()), ..self }
     }
 
     /// In one piece, though a stream was asked for.
@@ -283,9 +345,11 @@ impl ScriptedServer {
     }
 
     /// A configuration with one model, `scripted`, that this server answers.
-    pub fn config(&self, provider: Provider) -> Config {
+    pub fn config(&self, speech: impl Into<Speech>) -> Config {
+        let speech = speech.into();
         let model = ModelConfig {
-            provider: Some(provider),
+            provider: Some(if speech == Speech::Anthropic { Provider::Anthropic } else { Provider::OpenAi }),
+            tools: if speech == Speech::Text { Tools::Text } else { Tools::Native },
             url: self.url(),
             model: "script-1".into(),
             api_key: Some("key-of-the-script".into()),
@@ -293,7 +357,11 @@ impl ScriptedServer {
             timeout_seconds: 60,
             ..ModelConfig::default()
         };
-        Config { model: "scripted".into(), models: [("scripted".to_owned(), model)].into() }
+        Config {
+            model: "scripted".into(),
+            models: [("scripted".to_owned(), model)].into(),
+            ..Config::default()
+        }
     }
 }
 
@@ -330,7 +398,7 @@ fn respond(stage: &Mutex<Stage>, uri: &Uri, headers: HeaderMap, body: &Bytes) ->
     }
     let number = stage.requests.len();
     match (stage.script.0)(&request) {
-        Some(answer) => play(&answer, provider, number),
+        Some(answer) => play(&answer, &request, number),
         None => {
             stage.complaints.push(format!("the script has no answer to request {number}"));
             plain(400, "text/plain", "the script has run out")
@@ -344,12 +412,16 @@ fn plain(code: u16, kind: &str, body: &str) -> Response {
     response.body(Body::from(body.to_owned())).unwrap()
 }
 
-fn play(answer: &Answer, provider: Provider, number: usize) -> Response {
+fn play(answer: &Answer, request: &Request, number: usize) -> Response {
+    let provider = request.provider;
     let mut answer = answer.clone();
     for (place, (id, _, _)) in answer.calls.iter_mut().enumerate() {
         if id == "auto" {
             *id = format!("call_{number}_{place}");
         }
+    }
+    if request.in_text() {
+        answer = frames::in_text(answer);
     }
     match &answer.manner {
         Manner::Status(code, headers, body) => {

@@ -35,6 +35,28 @@ fn openai_reason(answer: &Answer) -> &'static str {
     }
 }
 
+/// The same reply with its calls written into its text, as the instructions have it.
+pub fn in_text(mut answer: Answer) -> Answer {
+    let calls = std::mem::take(&mut answer.calls);
+    let object = |(id, tool, args): &(String, String, String)| {
+        let args = if args.is_empty() { "{}" } else { args.as_str() };
+        format!("{{\"id\": {}, \"tool\": {}, \"args\": {args}}}", json!(id), json!(tool))
+    };
+    let objects: Vec<String> = calls.iter().map(object).collect();
+    let block = match objects.as_slice() {
+        [] => return answer,
+        [one] => format!("```json\n{one}\n```"),
+        many => format!("```json\n[\n{},\n]\n```\nThen I will know more.", many.join(",\n")),
+    };
+    answer.text = format!("{}\n\n{block}", answer.text).trim_start().to_owned();
+    answer
+}
+
+fn signature(answer: &Answer, index: usize) -> Option<Value> {
+    let signature = answer.signature.as_ref().filter(|_| index == 0)?;
+    Some(json!({ "google": { "thought_signature": signature } }))
+}
+
 /// The frames up to the last word, and those that end the reply. Fragments of parallel calls are interleaved.
 pub fn openai_frames(answer: &Answer) -> (Vec<String>, Vec<String>) {
     let chunk = |delta: Value, reason: Value| {
@@ -45,11 +67,15 @@ pub fn openai_frames(answer: &Answer) -> (Vec<String>, Vec<String>) {
         )
     };
     let mut frames = vec![chunk(json!({ "role": "assistant", "content": null }), Value::Null)];
+    frames.extend(answer.thoughts.iter().map(|thought| chunk(thought.clone(), Value::Null)));
     for piece in pieces(&answer.text, answer.pieces) {
         frames.push(chunk(json!({ "content": piece }), Value::Null));
     }
     for (index, (id, tool, _)) in answer.calls.iter().enumerate() {
-        let call = json!({ "index": index, "id": id, "type": "function", "function": { "name": tool, "arguments": "" } });
+        let mut call = json!({ "index": index, "id": id, "type": "function", "function": { "name": tool, "arguments": "" } });
+        if let Some(signature) = signature(answer, index) {
+            call["extra_content"] = signature;
+        }
         frames.push(chunk(json!({ "tool_calls": [call] }), Value::Null));
     }
     let args: Vec<Vec<String>> =
@@ -95,6 +121,17 @@ pub fn anthropic_frames(answer: &Answer) -> (Vec<String>, Vec<String>) {
         frames.push(event(json!({ "type": "content_block_stop", "index": index })));
         index += 1;
     };
+    for thought in &answer.thoughts {
+        let words = pieces(thought["thinking"].as_str().unwrap_or_default(), answer.pieces).into_iter();
+        let mut deltas: Vec<Value> =
+            words.map(|piece| json!({ "type": "thinking_delta", "thinking": piece })).collect();
+        if thought["type"] == "redacted_thinking" {
+            block(thought.clone(), vec![]);
+        } else {
+            deltas.push(json!({ "type": "signature_delta", "signature": thought["signature"] }));
+            block(json!({ "type": "thinking", "thinking": "", "signature": "" }), deltas);
+        }
+    }
     if !answer.text.is_empty() {
         let deltas = pieces(&answer.text, answer.pieces).into_iter();
         let deltas = deltas.map(|piece| json!({ "type": "text_delta", "text": piece })).collect();
@@ -120,6 +157,9 @@ pub fn whole(answer: &Answer, provider: Provider) -> Value {
         Provider::OpenAi => {
             let call = |(id, tool, args): &(String, String, String)| json!({ "id": id, "type": "function", "function": { "name": tool, "arguments": args } });
             let mut message = json!({ "role": "assistant", "content": answer.text });
+            for thought in &answer.thoughts {
+                message.as_object_mut().unwrap().extend(thought.as_object().unwrap().clone());
+            }
             if !answer.calls.is_empty() {
                 message["tool_calls"] = answer.calls.iter().map(call).collect();
             }
@@ -127,7 +167,7 @@ pub fn whole(answer: &Answer, provider: Provider) -> Value {
             json!({ "id": "x", "object": "chat.completion", "choices": [choice], "usage": openai_usage() })
         }
         Provider::Anthropic => {
-            let mut content = vec![];
+            let mut content = answer.thoughts.clone();
             if !answer.text.is_empty() {
                 content.push(json!({ "type": "text", "text": answer.text }));
             }

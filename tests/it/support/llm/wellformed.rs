@@ -17,7 +17,7 @@ pub fn faults(request: &Request) -> Vec<String> {
     if body["max_tokens"].as_u64().or(body["max_completion_tokens"].as_u64()).unwrap_or(0) == 0 {
         faults.push("`max_tokens` is missing".into());
     }
-    if body["tools"].as_array().is_none_or(Vec::is_empty) {
+    if !request.in_text() && body["tools"].as_array().is_none_or(Vec::is_empty) {
         faults.push("`tools` are missing".into());
     }
     let messages = body["messages"].as_array().cloned().unwrap_or_default();
@@ -29,6 +29,12 @@ pub fn faults(request: &Request) -> Vec<String> {
         Provider::Anthropic => anthropic(request, &messages, &mut faults),
     }
     faults
+}
+
+/// The seal of a thought, so that a changed one is found out.
+pub fn seal_of(thought: &str) -> String {
+    let sum = thought.bytes().fold(7_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
+    format!("Seal+{sum}/==")
 }
 
 fn text<'a>(value: &'a Value, member: &str) -> &'a str {
@@ -121,6 +127,7 @@ fn anthropic(request: &Request, messages: &[Value], faults: &mut Vec<String>) {
     if request.body.to_string().matches("cache_control").count() > 4 {
         faults.push("more than four cache marks".into());
     }
+    thoughts(&request.body, messages, faults);
     let mut open: Vec<String> = vec![];
     for (number, message) in messages.iter().enumerate() {
         let role = text(message, "role");
@@ -144,6 +151,22 @@ fn anthropic(request: &Request, messages: &[Value], faults: &mut Vec<String>) {
     }
 }
 
+/// Who thinks goes on from a thought, and gets back what it thought unchanged.
+fn thoughts(body: &Value, messages: &[Value], faults: &mut Vec<String>) {
+    if body.get("thinking").is_some() && body.get("temperature").is_some() {
+        faults.push("a temperature, though it thinks".into());
+    }
+    let last = messages.iter().rfind(|message| message["role"] == "assistant");
+    let last = last.and_then(|message| message["content"].as_array());
+    if let Some(blocks) = last
+        && body.get("thinking").is_some()
+        && blocks.iter().any(|block| block["type"] == "tool_use")
+        && !text(&blocks[0], "type").ends_with("thinking")
+    {
+        faults.push("Expected `thinking` or `redacted_thinking`, but found another block".into());
+    }
+}
+
 fn anthropic_blocks(number: usize, blocks: &[Value], faults: &mut Vec<String>) -> Vec<String> {
     let mut calls = vec![];
     for block in blocks {
@@ -152,6 +175,10 @@ fn anthropic_blocks(number: usize, blocks: &[Value], faults: &mut Vec<String>) -
                 faults.push(format!("message {number} has blank text"));
             }
             "text" => {}
+            "thinking" if text(block, "signature") != seal_of(text(block, "thinking")) => {
+                faults.push(format!("message {number}: a thought was changed"));
+            }
+            "thinking" | "redacted_thinking" => {}
             "tool_use" => {
                 name_is_allowed(text(block, "name"), faults);
                 name_is_allowed(text(block, "id"), faults);
