@@ -19,7 +19,7 @@ pub struct Allowance {
     pub tokens: Option<u64>,
     /// US dollars, by the prices that are configured with each model.
     pub dollars: Option<f64>,
-    /// Seconds: of a turn and a conversation from question to answer, else those that the model took.
+    /// Seconds of work: of a turn and a conversation with its tools, else those that the model took.
     pub seconds: Option<u64>,
 }
 
@@ -90,19 +90,13 @@ pub enum Verdict {
 }
 
 impl<'a> Budget<'a> {
-    /// The budget of the turn under way in `log` at `now_ms`, with what its person and everybody spent today.
-    pub fn new(
-        allowed: [(Whose, &'a Allowance); 4],
-        log: &[Entry],
-        now_ms: i64,
-        person: Spent,
-        day: Spent,
-    ) -> Self {
+    /// The budget of the turn under way in `log`, with what its person and everybody spent today.
+    pub fn new(allowed: [(Whose, &'a Allowance); 4], log: &[Entry], person: Spent, day: Spent) -> Self {
         let turn = open_turn(log).unwrap_or_default();
         let limits = allowed.map(|(whose, allowance)| {
             let spent = match whose {
-                Whose::Turn => spent(turn, now_ms),
-                Whose::Conversation => spent(log, now_ms),
+                Whose::Turn => spent(turn),
+                Whose::Conversation => spent(log),
                 Whose::Person => person,
                 Whose::Day => day,
             };
@@ -131,12 +125,14 @@ impl<'a> Budget<'a> {
         if last { Verdict::Last } else { Verdict::Go }
     }
 
-    /// How many milliseconds are left until an allowance of time ends.
-    pub fn ms_left(&self) -> Option<u64> {
-        let left = |(_, allowance, spent): &(Whose, &Allowance, Spent)| {
-            Some((allowance.seconds? * 1000).saturating_sub(spent.ms))
-        };
-        self.limits.iter().filter_map(left).min()
+    /// How many milliseconds are left until an allowance of time ends, and which it is.
+    pub fn time_left(&self) -> Option<(u64, Limit)> {
+        let left = self.limits.iter().filter_map(|(whose, allowance, spent)| {
+            let seconds = allowance.seconds?;
+            let limit = Limit { whose: *whose, what: format!("{seconds} seconds") };
+            Some(((seconds * 1000).saturating_sub(spent.ms), limit))
+        });
+        left.min_by_key(|(ms, _)| *ms)
     }
 }
 
@@ -213,24 +209,35 @@ fn of(allowed: &Allowance) -> Option<String> {
     (!words.is_empty()).then(|| format!(" {}", words.join(", ")))
 }
 
-/// What the entries of a conversation spent; a turn that is under way spends time until `now_ms`.
-pub fn spent(entries: &[Entry], now_ms: i64) -> Spent {
+/// What the turns of these entries spent. Of their time, what was worked: not how long a model that could not be had was
+/// waited for.
+pub fn spent(entries: &[Entry]) -> Spent {
     let mut spent = Spent::default();
+    // Since when something is under way, as long as a turn is.
     let mut since: Option<i64> = None;
     let mut ms = 0;
     for entry in entries {
+        let gap = since.map_or(0, |since| entry.at_ms - since);
         match &entry.event {
+            // Comes from outside, at any time.
+            Event::UserSaid { .. } => continue,
             Event::TurnStarted { .. } => since = Some(entry.at_ms),
-            Event::TurnEnded { .. } => ms += since.take().map_or(0, |since| entry.at_ms - since),
-            Event::ModelReplied { usage, .. } | Event::Condensed { usage, .. } => add(&mut spent, *usage),
-            Event::UserSaid { .. }
-            | Event::ClusterScanned { .. }
+            Event::TurnEnded { .. } => since = None,
+            Event::ModelReplied { usage, took_ms, .. } => {
+                add(&mut spent, *usage);
+                ms += gap.min(i64::try_from(*took_ms).unwrap_or(i64::MAX));
+            }
+            Event::Condensed { usage, .. } => {
+                add(&mut spent, *usage);
+                ms += gap;
+            }
+            Event::ClusterScanned { .. }
             | Event::ToolReturned { .. }
             | Event::Diagnosed { .. }
-            | Event::Doubted { .. } => {}
+            | Event::Doubted { .. } => ms += gap,
         }
+        since = since.map(|_| entry.at_ms);
     }
-    ms += since.map_or(0, |since| now_ms - since);
     spent.ms = u64::try_from(ms).unwrap_or_default();
     spent
 }
@@ -240,7 +247,8 @@ mod tests {
     use super::*;
     use crate::redact::Redacted;
 
-    fn log(replies: &[(u64, u64)]) -> Vec<Entry> {
+    /// A turn with replies of so many tokens and of that cost, the last of which was there after `ms` of work.
+    fn log(replies: &[(u64, u64)], ms: i64) -> Vec<Entry> {
         let started = Event::TurnStarted { model: "m".into(), person: None };
         let replied = |(tokens, cost): &(u64, u64)| Event::ModelReplied {
             read_to: 0,
@@ -250,10 +258,15 @@ mod tests {
             model: None,
             thought: None,
             last: false,
-            took_ms: 0,
+            took_ms: u64::try_from(ms).unwrap(),
         };
         let events = std::iter::once(started).chain(replies.iter().map(replied));
-        (1..).zip(events).map(|(seq, event)| Entry { seq, at_ms: 0, event }).collect()
+        let mut log: Vec<Entry> =
+            (1..).zip(events).map(|(seq, event)| Entry { seq, at_ms: 0, event }).collect();
+        if let [_, .., last] = log.as_mut_slice() {
+            last.at_ms = ms;
+        }
+        log
     }
 
     fn allow(
@@ -265,17 +278,17 @@ mod tests {
         Allowance { steps, tokens, dollars, seconds }
     }
 
-    fn verdict(turn: &Allowance, log: &[Entry], now_ms: i64) -> Verdict {
+    fn verdict(turn: &Allowance, log: &[Entry]) -> Verdict {
         let none = Allowance::default();
         let allowed =
             [(Whose::Turn, turn), (Whose::Conversation, &none), (Whose::Person, &none), (Whose::Day, &none)];
-        Budget::new(allowed, log, now_ms, Spent::default(), Spent::default()).verdict()
+        Budget::new(allowed, log, Spent::default(), Spent::default()).verdict()
     }
 
     #[test]
     fn the_last_reply_is_announced_and_the_end_is_kept() {
         let over = |what: &str| Verdict::Over(Limit { whose: Whose::Turn, what: what.into() });
-        for (allowance, replies, now_ms, expected) in [
+        for (allowance, replies, ms, expected) in [
             (allow(None, None, None, None), vec![(9_000_000, 9)], 9_000_000, Verdict::Go),
             (allow(Some(3), None, None, None), vec![], 0, Verdict::Go),
             (allow(Some(3), None, None, None), vec![(1, 0)], 0, Verdict::Go),
@@ -292,8 +305,15 @@ mod tests {
             (allow(None, None, None, Some(60)), vec![(1, 0)], 49_000, Verdict::Last),
             (allow(None, None, None, Some(60)), vec![(1, 0)], 60_000, over("60 seconds")),
         ] {
-            assert_eq!(verdict(&allowance, &log(&replies), now_ms), expected, "{allowance:?} {replies:?}");
+            assert_eq!(verdict(&allowance, &log(&replies, ms)), expected, "{allowance:?} {replies:?}");
         }
+    }
+
+    #[test]
+    fn to_wait_for_a_model_is_no_work() {
+        let mut log = log(&[(1, 0)], 20_000);
+        log[1].at_ms = 2_000_000;
+        assert_eq!(spent(&log).ms, 20_000);
     }
 
     #[test]
@@ -302,8 +322,8 @@ mod tests {
         let allowed =
             [(Whose::Turn, &none), (Whose::Conversation, &none), (Whose::Person, &none), (Whose::Day, &day)];
         let today = Spent { tokens: 100, ..Spent::default() };
-        let log = log(&[]);
-        let verdict = |person, day| Budget::new(allowed, &log, 0, person, day).verdict();
+        let log = log(&[], 0);
+        let verdict = |person, day| Budget::new(allowed, &log, person, day).verdict();
         assert_eq!(verdict(today, Spent::default()), Verdict::Go);
         let Verdict::Over(limit) = verdict(Spent::default(), today) else { panic!("it goes on") };
         assert_eq!(limit.to_string(), "the 100 tokens that a day may take");

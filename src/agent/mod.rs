@@ -46,7 +46,7 @@ use crate::{
 };
 
 use self::{
-    budget::{Allowance, Budget, Verdict, Whose},
+    budget::{Allowance, Budget, Limit, Verdict, Whose},
     eyes::Eyes,
     outputs::Outputs,
     scope::Question,
@@ -182,8 +182,7 @@ impl Agent {
     /// What the turn under way may still spend.
     async fn budget(&self, log: &[Entry]) -> Result<Budget<'_>> {
         let Config { turn, conversation, person, day, .. } = &self.config;
-        let now_ms = self.store.clock().now_ms();
-        let today = budget::day_of(now_ms);
+        let today = budget::day_of(self.store.clock().now_ms());
         let who = open_turn(log).and_then(|turn| match &turn.first()?.event {
             Event::TurnStarted { person, .. } => person.as_deref(),
             _ => None,
@@ -199,7 +198,7 @@ impl Agent {
             (Whose::Person, person),
             (Whose::Day, day),
         ];
-        Ok(Budget::new(allowed, log, now_ms, persons, days))
+        Ok(Budget::new(allowed, log, persons, days))
     }
 
     async fn ask_model(&self, log: &[Entry], budget: &Budget<'_>, last: bool) -> Result<Happened> {
@@ -211,16 +210,18 @@ impl Agent {
         }
         let began = Instant::now();
         let asked = self.model.complete(&prompt, &*self.live);
-        let reply = match within(budget.ms_left(), asked).await {
-            // The next step finds that the time is over.
-            None => return Ok(Happened::Events(Vec::new())),
-            Some(Ok(reply)) => reply,
-            Some(Err(error @ ModelError::Unavailable { .. })) => return Ok(Happened::Unavailable(error)),
-            Some(Err(error @ ModelError::PromptTooLong { .. })) => {
+        let reply = match within(budget.time_left(), asked).await {
+            Err(limit) => {
+                let failure = Some(step::over(&limit));
+                return Ok(Happened::Events(vec![Event::TurnEnded { failure }]));
+            }
+            Ok(Ok(reply)) => reply,
+            Ok(Err(error @ ModelError::Unavailable { .. })) => return Ok(Happened::Unavailable(error)),
+            Ok(Err(error @ ModelError::PromptTooLong { .. })) => {
                 let failure = || Event::TurnEnded { failure: Some(Redacted::new(too_long(&error))) };
                 return Ok(Happened::Events(vec![condense::next(log).unwrap_or_else(failure)]));
             }
-            Some(Err(error)) => {
+            Ok(Err(error)) => {
                 let failure = Some(Redacted::new(error.to_string()));
                 return Ok(Happened::Events(vec![Event::TurnEnded { failure }]));
             }
@@ -349,11 +350,11 @@ fn author(event: &Event) -> Option<&str> {
     if let Event::UserSaid { author, .. } = event { Some(&author.id) } else { None }
 }
 
-/// What comes of `asked` within so many milliseconds.
-async fn within<T>(ms: Option<u64>, asked: impl Future<Output = T>) -> Option<T> {
-    match ms {
-        Some(ms) => tokio::time::timeout(Duration::from_millis(ms), asked).await.ok(),
-        None => Some(asked.await),
+/// What comes of `asked` within so many milliseconds, else the limit that ended it.
+async fn within<T>(left: Option<(u64, Limit)>, asked: impl Future<Output = T>) -> Result<T, Limit> {
+    match left {
+        Some((ms, limit)) => tokio::time::timeout(Duration::from_millis(ms), asked).await.map_err(|_| limit),
+        None => Ok(asked.await),
     }
 }
 

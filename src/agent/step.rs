@@ -102,7 +102,7 @@ fn answer(turn: &[Entry]) -> Option<Answer> {
 }
 
 /// What a person is told of a budget that is used up.
-fn over(limit: &Limit) -> Redacted {
+pub(super) fn over(limit: &Limit) -> Redacted {
     let (section, what) = match limit.whose {
         Whose::Turn => ("turn", "ask about one object"),
         Whose::Conversation => ("conversation", "begin a new conversation"),

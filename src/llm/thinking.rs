@@ -120,7 +120,7 @@ mod tests {
         );
         assert_eq!(think("The pod restarts.", "no seal"), None);
         let unsealed = think("It has password=hunter2-long-secret.", "").unwrap();
-        assert!(unsealed.parts[0].text.contains("[redacted]"), "what nobody sealed goes back masked");
+        assert!(unsealed.parts[0].text.contains("‹secret:password#"), "what nobody sealed goes back masked");
         assert_eq!(Thinking::default().finish("claude"), None);
     }
 

@@ -189,7 +189,9 @@ async fn a_conversation_from_the_mention_to_the_end() {
 #[tokio::test]
 async fn the_stop_button_ends_what_is_under_way() {
     // The model begins to speak and then is silent.
-    let server = ScriptedServer::start([Answer::say("Let me see").stalled(), Answer::say("Back to work.")]);
+    // The last is said twice: a first answer in words is asked whether it should not be a report.
+    let last = || Answer::say("Back to work.");
+    let server = ScriptedServer::start([Answer::say("Let me see").stalled(), last(), last()]);
     let discord = Discord::start();
     let at = discord.home();
     let bot = super::with_model(Home::on(&discord), &server, Provider::OpenAi)

@@ -97,7 +97,9 @@ async fn a_database_that_cannot_be_used() {
     let store = Store::connect(home.database(), 1, Clock::system()).await.unwrap();
     store.close().await;
     let mut database = sqlx::AnyConnection::connect(home.database()).await.unwrap();
-    sqlx::query("UPDATE _sqlx_migrations SET version = 99999999999999").execute(&mut database).await.unwrap();
+    let newer = "UPDATE _sqlx_migrations SET version = 99999999999999 \
+                 WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)";
+    sqlx::query(newer).execute(&mut database).await.unwrap();
     database.close().await.unwrap();
     let ended = home.run(&serve).await;
     assert_one_sentence(&ended, 2, &["newer kubertnetes", "99999999999999", "store.url"]);

@@ -16,6 +16,7 @@ use crate::support::llm::{Answer, Request, Script, ScriptedServer, Speech};
 
 const QUESTION: &str = "why does crashloop-app not start?";
 
+/// How a conversation ends. A first answer in words is asked for twice: whether it should not be a report.
 async fn ends(speech: Speech, answers: impl Into<Script>) -> (Vec<Entry>, ScriptedServer) {
     let server = ScriptedServer::start(answers);
     let log = talk(&server.config(speech), QUESTION).await;
@@ -35,10 +36,11 @@ async fn a_reply_that_broke_off_is_asked_for_again_by_the_turn() {
     let begun = || Answer::say("A first line.\n\nAnd more\n\nto come.");
     for speech in ALL {
         for broken in [begun().cut(), begun().truncated()] {
-            let (log, server) = ends(speech, [broken, Answer::say("The whole.")]).await;
+            let (log, server) =
+                ends(speech, [broken, Answer::say("The whole."), Answer::say("The whole.")]).await;
             assert_eq!(last_words(&log), "The whole.", "{speech:?}");
             assert!(!text(&log).contains("A first line."), "what broke off is not kept");
-            assert_eq!(server.requests().len(), 2);
+            assert_eq!(server.requests().len(), 3);
         }
     }
 }
@@ -48,13 +50,13 @@ async fn an_overload_is_waited_out() {
     for speech in ALL {
         for (status, header, value) in [(429, "retry-after", "0"), (529, "retry-after-ms", "1")] {
             let busy = Answer::status(status, r#"{"error":{"message":"busy"}}"#).header(header, value);
-            let (log, server) = ends(speech, [busy, Answer::say("Yes.")]).await;
+            let (log, server) = ends(speech, [busy, Answer::say("Yes."), Answer::say("Yes.")]).await;
             assert_eq!((last_words(&log), failure(&log)), ("Yes.", None));
-            assert_eq!(server.requests().len(), 2);
+            assert_eq!(server.requests().len(), 3);
         }
         // Too long to wait for within a step: the job comes back for it.
         let busy = Answer::status(429, "").header("retry-after", "1800");
-        let (log, _server) = ends(speech, [busy, Answer::say("Yes.")]).await;
+        let (log, _server) = ends(speech, [busy, Answer::say("Yes."), Answer::say("Yes.")]).await;
         assert_eq!((last_words(&log), failure(&log)), ("Yes.", None));
     }
 }
