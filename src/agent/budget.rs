@@ -199,7 +199,7 @@ fn in_words(spent: Spent) -> String {
 }
 
 fn allowed_in_words(allowed: &Allowance) -> String {
-    of(allowed).map_or_else(|| " (no limit)".into(), |words| format!(" of{words}"))
+    of(allowed).map_or_else(|| " (no limit)".into(), |words| format!(" (allowed:{words})"))
 }
 
 /// An allowance in words, with a space before them; `None` where nothing is limited.
