@@ -84,9 +84,11 @@ async fn a_persons_day_and_everybodys_end() {
     let why = ask("m4", "eve").await;
     assert!(failure(&why).unwrap().contains("the 150 tokens that a day may take"));
     let told = today(desk.store(), &config, "ana").await.unwrap();
-    for words in
-        ["you: 1 reply, 100 tokens, $0.0015", "everybody: 2 replies, 200 tokens, $0.0030", "(allowed: 150 tokens)"]
-    {
+    for words in [
+        "you: 1 reply, 100 tokens, $0.0015",
+        "everybody: 2 replies, 200 tokens, $0.0030",
+        "(allowed: 150 tokens)",
+    ] {
         assert!(told.contains(words), "{words} is not in\n{told}");
     }
     desk.clock.advance(Duration::from_secs(24 * 3600));
