@@ -68,17 +68,17 @@ fn as_people_saw_it(log: &[Entry]) -> String {
 
 fn as_the_model_saw_it(log: &[Entry]) -> String {
     let mut text = String::new();
-    for (place, entry) in log.iter().enumerate() {
+    let specs = Toolbox::standard().specs();
+    for entry in log {
         let Event::ModelReplied { read_to, text: said, calls, usage, model, last, took_ms, .. } =
             &entry.event
         else {
             continue;
         };
-        let before = log.get(..place).unwrap_or_default();
         // What was said while the model was writing came before its reply, and was not in the prompt.
-        let read: Vec<Entry> = before.iter().filter(|entry| entry.seq <= *read_to).cloned().collect();
+        let read = log.get(..log.partition_point(|entry| entry.seq <= *read_to)).unwrap_or_default();
         let _ = writeln!(text, "=== prompt of entry {} · {}", entry.seq, at(entry.at_ms));
-        text.push_str(&written(&prompt(&read, Toolbox::standard().specs(), *last)));
+        text.push_str(&written(&prompt(read, specs.clone(), *last)));
         let by = model.as_ref().map(|model| format!(" · {model}")).unwrap_or_default();
         let _ = writeln!(
             text,

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Outputs up to so many bytes are brief as they are.
-const SHORT: usize = 700;
+pub(super) const SHORT: usize = 700;
 const MOST_LINES: usize = 4;
 const MOST_OF_LINE: usize = 160;
 

@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use super::{brief, dossier};
 use crate::{
     event::{Cause, Diagnosis, Entry, Event, Usage, open_turn},
     llm::{Message, Prompt},
@@ -48,7 +49,7 @@ pub fn next(log: &[Entry]) -> Option<Event> {
         log.iter().any(|entry| {
             entry.seq > from.max(begins)
                 && entry.seq <= to
-                && matches!(&entry.event, Event::ToolReturned { output, .. } if output.len() > 700)
+                && matches!(&entry.event, Event::ToolReturned { output, .. } if output.len() > brief::SHORT)
         })
     };
     if has_outputs(digests, before_latest) {
@@ -127,10 +128,7 @@ fn tell(event: &Event, text: &mut String, looks: &mut Vec<String>) {
             write!(text, "\n- {name} said: {}", shorten(&one_line(said), MOST_OF_TEXT))
         }
         Event::ClusterScanned { look, findings } => {
-            let roots = findings.iter().filter(|finding| finding.is_root());
-            let roots: Vec<String> = roots.map(|f| format!("{} on {}", f.code, f.resource)).collect();
-            let found = if roots.is_empty() { "nothing wrong".to_owned() } else { roots.join("; ") };
-            write!(text, "\n- A look at {} found {found}.", look.cluster)
+            write!(text, "\n- A look at {} found {}.", look.cluster, dossier::found(findings))
         }
         Event::ModelReplied { text: said, calls, .. } if calls.is_empty() && !said.trim().is_empty() => {
             tell_looks(looks, text);

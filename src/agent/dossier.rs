@@ -85,13 +85,14 @@ fn shortened(head: &str) -> String {
 
 /// An earlier look, in one line: what it said is out of date.
 pub fn superseded(look: &Look, findings: &[Finding]) -> Redacted {
-    let roots: Vec<String> = findings
-        .iter()
-        .filter(|finding| finding.is_root())
-        .map(|finding| format!("{} on {}", finding.code, finding.resource))
-        .collect();
-    let found = if roots.is_empty() { "nothing wrong".to_owned() } else { roots.join("; ") };
-    Redacted::new(format!("{EARLIER}{}{FOUND}{found}{SUPERSEDED}", look.cluster))
+    Redacted::new(format!("{EARLIER}{}{FOUND}{}{SUPERSEDED}", look.cluster, found(findings)))
+}
+
+/// The faults among `findings`, in one line.
+pub fn found(findings: &[Finding]) -> String {
+    let roots = findings.iter().filter(|finding| finding.is_root());
+    let roots: Vec<String> = roots.map(|root| format!("{} on {}", root.code, root.resource)).collect();
+    if roots.is_empty() { "nothing wrong".to_owned() } else { roots.join("; ") }
 }
 
 /// The `code on resource` of each fault that [`superseded`] wrote, or `None` if `text` is something else.

@@ -262,11 +262,13 @@ impl Agent {
     /// Carries out calls side by side, and appends what came of them in their order.
     async fn run_tools(&self, calls: &[ToolCall], log: &[Entry], lease: &Lease) -> Result<()> {
         let conversation = lease.lane.conversation();
+        let turn = open_turn(log).unwrap_or_default();
+        let kept = Arc::new(self.outputs(conversation, outputs::words(log)));
         let answers: Vec<BoxFuture<'_, Result<Event>>> = calls
             .iter()
             .map(|call| {
                 let span = tracing::debug_span!("call", tool = call.tool, id = %call.id);
-                self.run_tool(call, calls, log, conversation).instrument(span).boxed()
+                self.run_tool(call, calls, turn, &kept).instrument(span).boxed()
             })
             .collect();
         let mut answers = futures::stream::iter(answers).buffered(self.config.parallel_calls.max(1));
@@ -281,21 +283,22 @@ impl Agent {
         &self,
         call: &ToolCall,
         together: &[ToolCall],
-        log: &[Entry],
-        conversation: &ConversationId,
+        turn: &[Entry],
+        kept: &Arc<Outputs>,
     ) -> Result<Event> {
         let began = Instant::now();
-        let words = outputs::words(log);
-        let turn = open_turn(log).unwrap_or_default();
         let known = repeats::doubled(call, together)
             .or_else(|| repeats::answered(call, turn, self.store.clock().now_ms()));
         let answer = match known {
             Some(answer) => answer,
-            None => self.eyes.call(call, &self.outputs(conversation, words.clone())).await,
+            None => {
+                let lent: Arc<dyn tools::Kept> = kept.clone();
+                self.eyes.call(call, &lent).await
+            }
         };
         let (output, artifact) = if answer.output.len() > self.config.output_bytes {
-            let id = self.store.keep(conversation, &answer.output).await?;
-            (digest::digest(&answer.output, self.config.output_bytes, &id, &words), Some(id))
+            let id = self.store.keep(&kept.conversation, &answer.output).await?;
+            (digest::digest(&answer.output, self.config.output_bytes, &id, &kept.words), Some(id))
         } else {
             (answer.output, None)
         };
@@ -311,13 +314,13 @@ impl Agent {
         })
     }
 
-    fn outputs(&self, conversation: &ConversationId, words: Words) -> Arc<dyn tools::Kept> {
-        Arc::new(Outputs {
+    fn outputs(&self, conversation: &ConversationId, words: Words) -> Outputs {
+        Outputs {
             store: self.store.clone(),
             conversation: conversation.clone(),
             most_shown: self.config.output_bytes,
             words,
-        })
+        }
     }
 
     /// Resolves when somebody asks to stop after what `log` has.

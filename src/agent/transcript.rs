@@ -109,8 +109,7 @@ impl Building<'_> {
         if call.tool == report::NAME {
             return self.tell(id, ok, output.clone());
         }
-        let argument = call.args.as_object().and_then(|args| args.values().find_map(|value| value.as_str()));
-        let source = format!("{} {}", call.tool, argument.unwrap_or_default());
+        let source = call.in_words();
         self.tell(id, ok, fence::fenced(&source, output));
     }
 

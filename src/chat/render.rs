@@ -204,8 +204,7 @@ fn progress(turn_seq: i64, turn: &[Entry], limits: Limits) -> Post {
 }
 
 fn call_words(call: &ToolCall) -> String {
-    let argument = call.args.as_object().and_then(|args| args.values().find_map(|value| value.as_str()));
-    inline(&shorten(&format!("{} {}", call.tool, argument.unwrap_or_default()), 120))
+    inline(&shorten(&call.in_words(), 120))
 }
 
 fn diagnosed(turn_seq: i64, diagnosis: &Diagnosis, tally: &Tally, limits: Limits) -> Vec<Post> {

@@ -54,6 +54,14 @@ pub struct ToolCall {
     pub args: RedactedJson,
 }
 
+impl ToolCall {
+    /// The tool and its first argument, e.g. `kubectl get pods`.
+    pub fn in_words(&self) -> String {
+        let argument = self.args.as_object().and_then(|args| args.values().find_map(|value| value.as_str()));
+        format!("{} {}", self.tool, argument.unwrap_or_default())
+    }
+}
+
 /// Who said something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Author {
