@@ -11,7 +11,7 @@ use kubertnetes::{
     agent::{Agent, Config, eyes::Eyes, scope::Question},
     clock::Clock,
     event::{CallId, ConversationId, Diagnosis, Entry, Event, Look, ToolCall, Usage, rests},
-    finding::{Confidence, Evidence, Finding, FindingId, Resource, Severity},
+    finding::Finding,
     llm::{Live, Model, ModelError, Prompt, Reply, ToolSpec},
     redact::{Redacted, RedactedJson},
     store::{Received, Store},
@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use crate::support::{
     stores::{Fresh, fresh_sqlite},
-    world::{check_prompt, said},
+    world::{check_prompt, fault, said},
 };
 
 type Play = dyn Fn(&Prompt, usize) -> Result<Reply, ModelError> + Send + Sync;
@@ -74,22 +74,6 @@ impl Eyes for Seeing {
 
     fn specs(&self) -> Vec<ToolSpec> {
         Toolbox::standard().specs()
-    }
-}
-
-fn fault() -> Finding {
-    Finding {
-        id: FindingId("f1".into()),
-        code: "image_tag_not_found".into(),
-        severity: Severity::Critical,
-        confidence: Confidence::Certain,
-        resource: Resource::namespaced("Deployment", "shop", "web"),
-        container: Some("app".into()),
-        seen_on: vec![Resource::namespaced("Pod", "shop", "web-1")],
-        summary: Redacted::new("`web` asks for the image tag `v2`, which does not exist."),
-        evidence: vec![Evidence::new("event", "manifest for web:v2 not found")],
-        fix: None,
-        because_of: vec![],
     }
 }
 

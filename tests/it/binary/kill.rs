@@ -109,8 +109,9 @@ impl Trial {
     async fn kill(&mut self, times: u64) -> usize {
         // Lives are as long as work takes here, so that they end within it on a slow machine, too.
         let span = self.first_post().await.clamp(200, 2_000) * 3;
-        let mut busy = 0;
-        for life in 0..times {
+        let (mut busy, mut life) = (0, 0);
+        // Some lives more where work is slow, so that as many as are wanted come to something.
+        while life < times || (busy as u64 * 4 < times && life < 2 * times) {
             let shown = posts_made(&self.discord);
             if life % 2 == 0 {
                 self.say();
@@ -126,6 +127,7 @@ impl Trial {
             tokio::time::sleep(Duration::from_millis(self.dice.below(span))).await;
             bot.kill().await;
             busy += usize::from(posts_made(&self.discord) > shown);
+            life += 1;
         }
         busy
     }
@@ -250,7 +252,7 @@ async fn dies_and_goes_on(url: Option<&str>, kills: u64) {
         trial.follow_ups.len()
     );
     // Lives that end before anything was done would prove nothing.
-    assert!(busy as u64 * 8 >= kills, "only {busy} of {kills} lives came to anything");
+    assert!(busy as u64 * 4 >= kills, "only {busy} of {kills} lives came to anything");
 }
 
 #[tokio::test]

@@ -162,6 +162,23 @@ pub fn said(message: &str, text: &str) -> Incoming {
     }
 }
 
+/// The fault that the tests' eyes see.
+pub fn fault() -> Finding {
+    Finding {
+        id: FindingId("f1".into()),
+        code: "image_tag_not_found".into(),
+        severity: Severity::Critical,
+        confidence: Confidence::Certain,
+        resource: Resource::namespaced("Deployment", "shop", "web"),
+        container: Some("app".into()),
+        seen_on: vec![Resource::namespaced("Pod", "shop", "web-1")],
+        summary: Redacted::new("`web` asks for the image tag `v2`, which does not exist."),
+        evidence: vec![Evidence::new("event", "manifest for web:v2 not found")],
+        fix: None,
+        because_of: vec![],
+    }
+}
+
 /// Sees one fault, and carries out any call of `look`.
 #[derive(Default)]
 struct SameEyes {
@@ -172,20 +189,7 @@ struct SameEyes {
 impl Eyes for SameEyes {
     async fn scan(&self, _: &Question) -> Result<(Look, Vec<Finding>), Redacted> {
         tokio::task::yield_now().await;
-        let finding = Finding {
-            id: FindingId("f1".into()),
-            code: "image_tag_not_found".into(),
-            severity: Severity::Critical,
-            confidence: Confidence::Certain,
-            resource: Resource::namespaced("Deployment", "shop", "web"),
-            container: Some("app".into()),
-            seen_on: vec![Resource::namespaced("Pod", "shop", "web-1")],
-            summary: Redacted::new("`web` asks for the image tag `v2`, which does not exist."),
-            evidence: vec![Evidence::new("event", "manifest for web:v2 not found")],
-            fix: None,
-            because_of: vec![],
-        };
-        Ok((Look { cluster: Redacted::new("test"), ..Look::default() }, vec![finding]))
+        Ok((Look { cluster: Redacted::new("test"), ..Look::default() }, vec![fault()]))
     }
 
     async fn call(&self, call: &ToolCall, kept: &Arc<dyn Kept>) -> Answer {
@@ -262,6 +266,7 @@ impl Model for Scripted {
             _ if reported => ("As I said above.", vec![]),
             0 => ("looking", vec![call("c1", "look", json!({})), call("c2", "nonsense", json!({}))]),
             1 => ("", vec![call("c3", "look", json!({"once": "more"}))]),
+            2 => ("", vec![call("c5", "look", json!({"and": "again"}))]),
             _ => {
                 let cause = json!({"resource": "Deployment/shop/web", "summary": "The tag `v2` is wrong.", "rests_on": ["f1", "c1"]});
                 (
